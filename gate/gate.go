@@ -1,0 +1,302 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Gate is the decision. It is safe for concurrent use.
+type Gate struct {
+	config Config
+	policy atomic.Pointer[Policy]
+}
+
+// Config is what a Gate needs.
+type Config struct {
+	Reader     Reader
+	Resolver   Resolver
+	Headers    *Headers
+	Policy     *Policy       // nil: everything demands a session
+	OrgSources []OrgSource   // in the order they are asked; empty: no organization is ever chosen
+	Origins    Origins       // besides the request's own
+	Paths      PathRules     // zero: every odd path is refused
+	SignInURL  string        // where a browser is led; empty: 401 instead
+	Timeout    time.Duration // for the store, all lookups of a request together; zero: 1.5 s
+	Disabled   bool          // AUTH_ENABLED=false: everybody passes as nobody
+
+	// Observe hears every decision, after it is made; it must not block. Nil: nobody listens.
+	Observe func(r *Request, d Decision, took time.Duration)
+	Now     func() time.Time // nil: time.Now
+}
+
+// New makes a Gate. Without Reader, Resolver or Headers it could only refuse, so it says so instead.
+func New(c Config) (*Gate, error) {
+	if c.Headers == nil || !c.Disabled && (c.Reader == nil || c.Resolver == nil) {
+		return nil, errors.New("gate: Reader, Resolver and Headers are required")
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 1500 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	g := &Gate{config: c}
+	g.policy.Store(c.Policy)
+	return g, nil
+}
+
+// Headers knows the identity headers' names; edges collect with it.
+func (g *Gate) Headers() *Headers { return g.config.Headers }
+
+// SetPolicy swaps the rules; requests already being judged keep the old ones.
+func (g *Gate) SetPolicy(p *Policy) { g.policy.Store(p) }
+
+// Check decides. It never panics and never takes longer than Timeout plus what the processor needs.
+func (g *Gate) Check(ctx context.Context, r *Request) (d Decision) {
+	start := g.config.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			d = Decision{Verdict: Unavailable, Reason: InternalError, Err: fmt.Errorf("gate: panic: %v", v)}
+		}
+		r.trace("decision", d.Verdict.String()+" "+string(d.Reason))
+		if g.config.Observe != nil {
+			g.config.Observe(r, d, g.config.Now().Sub(start))
+		}
+	}()
+	return g.decide(ctx, r, start)
+}
+
+func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
+	if g.config.Disabled {
+		if r.Fault == UntrustedProxy || r.Fault == AliasedHeader { // identity headers could not be removed
+			return Decision{Reason: r.Fault}
+		}
+		return Decision{Verdict: Allow, Reason: Disabled}
+	}
+	hostName, path, why := g.judgeable(r)
+	if why != "" {
+		r.trace("request", "refused before any rule: "+string(why))
+		return Decision{Reason: why}
+	}
+	r.trace("request", r.Method+" "+hostName+" "+strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+
+	rule, why := g.rule(r, hostName, path)
+	if why != "" {
+		return Decision{Reason: why}
+	}
+	r.trace("rule", rule.label+": access "+rule.Access.String())
+	if r.preflight() {
+		return g.preflight(r, rule)
+	}
+	if rule.Access == Open {
+		return Decision{Verdict: Allow, Reason: Public, Rule: rule.label}
+	}
+
+	credentials, err := g.config.Reader.Read(r)
+	switch {
+	case errors.Is(err, ErrNoCredential):
+		r.trace("credential", "none")
+		return anonymous(rule, NoCredential)
+	case err != nil && credentials.Method == ByCookie:
+		r.trace("credential", "the session cookie is not signed with our secret")
+		return anonymous(rule, BadCookie)
+	case err != nil || credentials.n == 0:
+		r.trace("credential", "the bearer token is malformed or not signed with our secret")
+		return Decision{Verdict: SignIn, Reason: BadBearer, Rule: rule.label}
+	}
+	r.trace("credential", string(credentials.Method)+": genuine")
+
+	d := g.resolve(ctx, &credentials, rule, now)
+	d.Rule = rule.label
+	if d.Verdict == Unavailable {
+		r.trace("session", "could not find out: "+d.Err.Error())
+		return d
+	}
+	if d.Verdict != Allow {
+		r.trace("session", string(d.Reason))
+		return d
+	}
+	if d.Principal == nil {
+		r.trace("session", "none; the rule lets anybody pass")
+		return d
+	}
+	r.trace("session", "user "+d.Principal.User.ID+", session "+d.Principal.Session.ID)
+	if d.Method == ByCookie && (!safe(r.Method) || r.Upgrade) && !g.config.Origins.sameOrigin(r) {
+		return deny(d, InvalidOrigin)
+	}
+	membership, why := g.organization(r, hostName, path, d.Principal)
+	if why != "" {
+		r.trace("organization", string(why))
+		return deny(d, why)
+	}
+	if d.Membership = membership; membership != nil {
+		r.trace("organization", membership.OrganizationID+" as "+string(membership.Roles))
+	} else {
+		r.trace("organization", "none")
+	}
+	if why := rule.demand(d.Principal, membership, now); why != "" {
+		return deny(d, why)
+	}
+	return d
+}
+
+// judgeable finds the one host and the one path of the request, or says why there is none.
+func (g *Gate) judgeable(r *Request) (hostName, path string, why Reason) {
+	if r.Fault != "" {
+		return "", "", r.Fault
+	}
+	if why := checkMethod(r.Method); why != "" {
+		return "", "", why
+	}
+	if r.Scheme != "http" && r.Scheme != "https" {
+		return "", "", AmbiguousRequest
+	}
+	cookieBytes := 0
+	for _, line := range r.Cookies {
+		cookieBytes += len(line)
+	}
+	if cookieBytes > maxCookieBytes {
+		return "", "", RequestTooLarge
+	}
+	if r.Upgrade && !harmlessConnection(r.Connection) {
+		return "", "", AmbiguousRequest
+	}
+	if hostName, why = host(r.Host); why != "" {
+		return "", "", why
+	}
+	path, why = g.config.Paths.path(r.Target)
+	return hostName, path, why
+}
+
+// checkMethod refuses what is no token (RFC 9110, section 5.6.2), and CONNECT and TRACE in any case.
+func checkMethod(method string) Reason {
+	if method == "" || len(method) > longestName {
+		return AmbiguousRequest
+	}
+	for i := range len(method) {
+		if c := method[i]; !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return AmbiguousRequest
+		}
+	}
+	if strings.EqualFold(method, "CONNECT") || strings.EqualFold(method, "TRACE") {
+		return MethodRefused
+	}
+	return ""
+}
+
+// harmlessConnection reports whether an upgrade names only connection options on its Connection line. Envoy and HAProxy
+// forward the line as it is, and a next hop that honours it would drop an identity header named there.
+func harmlessConnection(connection string) bool {
+	for option := range strings.SplitSeq(connection, ",") {
+		switch strings.ToLower(strings.Trim(option, " \t")) {
+		case "", "upgrade", "keep-alive", "close":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (g *Gate) rule(r *Request, hostName, path string) (*Rule, Reason) {
+	policy := g.policy.Load()
+	if r.Rule != "" {
+		if rule := policy.byName(r.Rule); rule != nil {
+			return rule, ""
+		}
+		return nil, UnknownRule
+	}
+	method := r.Method
+	if r.preflight() {
+		method = r.Announced
+	}
+	return policy.match(hostName, path, method), ""
+}
+
+// preflight lets the backend answer the question, never with identity: the request itself is judged when it comes.
+func (g *Gate) preflight(r *Request, rule *Rule) Decision {
+	if rule.Access != Required || g.config.Origins.admits(r) {
+		return Decision{Verdict: Allow, Reason: Preflight, Rule: rule.label}
+	}
+	return Decision{Reason: InvalidOrigin, Rule: rule.label}
+}
+
+// anonymous is the answer to nobody, and to a cookie that is worth nothing.
+func anonymous(rule *Rule, why Reason) Decision {
+	if rule.Access == Optional {
+		return Decision{Verdict: Allow, Reason: Anonymous, Rule: rule.label}
+	}
+	return Decision{Verdict: SignIn, Reason: why, Rule: rule.label}
+}
+
+func deny(d Decision, why Reason) Decision {
+	d.Verdict, d.Reason = Deny, why
+	return d
+}
+
+// resolve asks the store for each credential in turn until one is a session that counts now.
+func (g *Gate) resolve(ctx context.Context, credentials *Credentials, rule *Rule, now time.Time) Decision {
+	ctx, cancel := context.WithTimeout(ctx, g.config.Timeout)
+	defer cancel()
+	var refused Reason
+	for i := range credentials.n {
+		principal, err := g.config.Resolver.Resolve(ctx, credentials.list[i])
+		switch {
+		case errors.Is(err, ErrNoSession):
+			refused = first(refused, SessionUnknown)
+			continue
+		case err != nil:
+			why := StoreUnavailable
+			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				why = StoreTimeout
+			}
+			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}
+		case principal == nil:
+			return Decision{Verdict: Unavailable, Reason: InternalError, Err: errors.New("gate: resolver answered nothing")}
+		}
+		switch {
+		case principal.User.ID == "":
+			refused = first(refused, UserDeleted)
+		case !principal.Session.ExpiresAt.After(now):
+			refused = first(refused, SessionExpired)
+		case principal.User.banned(now):
+			return Decision{Verdict: Deny, Reason: UserBanned, Method: credentials.Method, Principal: principal}
+		default:
+			return Decision{Verdict: Allow, Reason: SignedIn, Method: credentials.Method, Principal: principal}
+		}
+	}
+	if credentials.Method == ByCookie {
+		return anonymous(rule, refused)
+	}
+	return Decision{Verdict: SignIn, Reason: refused}
+}
+
+func first(have, otherwise Reason) Reason {
+	if have != "" {
+		return have
+	}
+	return otherwise
+}
+
+// demand says what the rule asks for that the principal has not.
+func (r *Rule) demand(p *Principal, m *Membership, now time.Time) Reason {
+	switch {
+	case len(r.UserRoles) > 0 && !p.User.Roles.hasAny(r.UserRoles):
+		return UserRoleRequired
+	case (r.Org || len(r.OrgRoles) > 0) && m == nil:
+		return OrgRequired
+	case len(r.OrgRoles) > 0 && !m.Roles.hasAny(r.OrgRoles):
+		return OrgRoleRequired
+	case r.Fresh > 0 && now.Sub(p.Session.CreatedAt) >= r.Fresh:
+		return SessionNotFresh
+	}
+	return ""
+}
+
+// safe methods change nothing (RFC 9110, section 9.2.1); TRACE never comes here.
+func safe(method string) bool {
+	return method == "GET" || method == "HEAD" || method == "OPTIONS"
+}

@@ -1,0 +1,327 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Field is one thing the gate can say about a request, in the order the headers are sent.
+type Field uint8
+
+// The fields of contract section 4.
+const (
+	UserID Field = iota
+	UserEmail
+	UserEmailVerified
+	UserName
+	UserRole
+	SessionID
+	OrgID
+	OrgSlug
+	OrgName
+	OrgRole
+	TeamID
+	AuthMethod
+	ImpersonatedBy
+	InternalCaller
+	AuthUserID
+	AuthOrgID
+	fieldCount
+)
+
+var fieldNames = [fieldCount]string{
+	"user_id", "user_email", "user_email_verified", "user_name", "user_role", "session_id", "org_id", "org_slug",
+	"org_name", "org_role", "team_id", "auth_method", "impersonated_by", "internal_caller", "auth_user_id", "auth_org_id",
+}
+
+func (f Field) String() string {
+	if f < fieldCount {
+		return fieldNames[f]
+	}
+	return "unknown"
+}
+
+// ParseField finds a field by its name in the configuration (user_id, org_slug, …).
+func ParseField(name string) (Field, bool) {
+	i := slices.Index(fieldNames[:], name)
+	return Field(max(i, 0)), i >= 0
+}
+
+// FieldNames lists the names ParseField knows.
+func FieldNames() []string { return slices.Clone(fieldNames[:]) }
+
+// Presets are the header names other gateways taught backends to read. A field a preset does not name is not sent.
+func Preset(name string) (map[Field]string, bool) {
+	names, ok := presets[name]
+	return names, ok
+}
+
+var presets = map[string]map[Field]string{
+	"usher": {
+		UserID: "X-User-Id", UserEmail: "X-User-Email", UserEmailVerified: "X-User-Email-Verified",
+		UserName: "X-User-Name", UserRole: "X-User-Role", SessionID: "X-Session-Id", OrgID: "X-Org-Id",
+		OrgSlug: "X-Org-Slug", OrgName: "X-Org-Name", OrgRole: "X-Org-Role", TeamID: "X-Team-Id",
+		AuthMethod: "X-Auth-Method", ImpersonatedBy: "X-Impersonated-By", InternalCaller: "X-Internal-Caller",
+		AuthUserID: "X-Auth-User-Id", AuthOrgID: "X-Auth-Org-Id",
+	},
+	"oauth2-proxy": {
+		UserID: "X-Auth-Request-User", UserEmail: "X-Auth-Request-Email", UserName: "X-Auth-Request-Preferred-Username",
+		UserRole: "X-Auth-Request-Groups", OrgID: "X-Org-Id", OrgRole: "X-Org-Role",
+	},
+	"authelia": {
+		UserID: "Remote-User", UserEmail: "Remote-Email", UserName: "Remote-Name", UserRole: "Remote-Groups",
+		OrgID: "X-Org-Id", OrgRole: "X-Org-Role",
+	},
+	"authentik": {
+		UserID: "X-Authentik-Uid", UserEmail: "X-Authentik-Email", UserName: "X-Authentik-Name",
+		UserRole: "X-Authentik-Groups", OrgID: "X-Org-Id", OrgRole: "X-Org-Role",
+	},
+	"grafana": {
+		UserID: "X-Webauth-User", UserEmail: "X-Webauth-Email", UserName: "X-Webauth-Name", OrgID: "X-Org-Id",
+		OrgRole: "X-Webauth-Role",
+	},
+}
+
+// Headers knows the identity headers by name: which there are, and which other spellings a backend that speaks CGI,
+// WSGI, Rack or PHP would take for one (X_User_Id, X.User.Id; Caddy GHSA-f59h-q822-g45g, Traefik CVE-2026-54763).
+// Make one with NewHeaders; it is immutable.
+type Headers struct {
+	names    [fieldCount]string // as sent; empty: not sent
+	lower    [fieldCount]string
+	identity map[string]bool // lower-case names of all of them, the organization header included
+	org      string          // lower-case name of the header a client may ask for an organization with
+	raw      bool
+	always   []string
+}
+
+// HeadersConfig says how identity is spelled.
+type HeadersConfig struct {
+	Names        map[Field]string // a field without a name is not sent
+	Organization string           // the header a client asks for an organization with; empty: none
+	Raw          bool             // send UTF-8 as it is instead of percent-encoding it; control bytes are encoded all the same
+	AlwaysRemove []string         // lower-case names every gRPC answer removes, whether or not the request shows them
+}
+
+// longestName bounds header names: collecting folds a name in a buffer of this size.
+const longestName = 64
+
+// NewHeaders checks the names: letters, digits and "-" only, because every other byte folds onto "-" in some backend.
+func NewHeaders(c HeadersConfig) (*Headers, error) {
+	h := &Headers{identity: make(map[string]bool), raw: c.Raw, always: c.AlwaysRemove}
+	var problems []error
+	owner := make(map[string]Field)
+	for field := range fieldCount {
+		name := c.Names[field]
+		if name == "" {
+			continue
+		}
+		if err := checkHeaderName(name); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", field, err))
+			continue
+		}
+		lower := strings.ToLower(name)
+		if other, taken := owner[lower]; taken {
+			problems = append(problems, fmt.Errorf("%s: header %s already carries %s", field, name, other))
+			continue
+		}
+		owner[lower] = field
+		h.names[field], h.lower[field] = name, lower
+		h.identity[lower] = true
+	}
+	if c.Organization != "" {
+		if err := checkHeaderName(c.Organization); err != nil {
+			problems = append(problems, fmt.Errorf("organization header: %w", err))
+		}
+		h.org = strings.ToLower(c.Organization)
+		if field, taken := owner[h.org]; taken && field != OrgID {
+			problems = append(problems, fmt.Errorf("organization header: %s already carries %s", c.Organization, field))
+		}
+		h.identity[h.org] = true
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return h, nil
+}
+
+// readElsewhere are headers that mean something to the gate, the proxy or HTTP itself.
+var readElsewhere = []string{
+	"host", "cookie", "authorization", "origin", "accept", "connection", "upgrade", "content-length", "content-type",
+	"transfer-encoding", "te", "trailer", "expect", "location", "set-cookie", "cache-control", "retry-after",
+	"www-authenticate", "x-request-id", "x-api-key", "forwarded",
+}
+
+func checkHeaderName(name string) error {
+	if name == "" || len(name) > longestName {
+		return fmt.Errorf("%q: a header name has 1 to %d characters", name, longestName)
+	}
+	for i := range len(name) {
+		if c := name[i]; !isAlnum(c) && c != '-' {
+			return fmt.Errorf("%q: use letters, digits and - only; backends confuse the rest with -", name)
+		}
+	}
+	lower := strings.ToLower(name)
+	if slices.Contains(readElsewhere, lower) || strings.HasPrefix(lower, "x-forwarded-") ||
+		strings.HasPrefix(lower, "x-original-") || strings.HasPrefix(lower, "sec-") || strings.HasPrefix(lower, "x-envoy-") ||
+		strings.HasPrefix(lower, "x-usher-") {
+		return fmt.Errorf("%q means something else already; choose another name", name)
+	}
+	return nil
+}
+
+// Names lists every identity header as it is spelled when sent, in order; the organization header comes last when no
+// field has its name. Proxy configurations are made from it.
+func (h *Headers) Names() []string {
+	var names []string
+	orgHeader := h.org
+	for field, name := range h.names {
+		if name != "" {
+			names = append(names, name)
+		}
+		if h.lower[field] == h.org {
+			orgHeader = ""
+		}
+	}
+	if orgHeader != "" {
+		names = append(names, orgHeader)
+	}
+	return names
+}
+
+// Organization is the lower-case name of the header a client asks for an organization with; empty: none.
+func (h *Headers) Organization() string { return h.org }
+
+// Which single-valued headers Collect has met, to notice a second one.
+const (
+	seenAuthorization = 1 << iota
+	seenOrganization
+	seenOrigin
+	seenFetchSite
+	seenFetchMode
+	seenFetchDest
+	seenAnnounced
+)
+
+// Collect takes one header line of the original request. Names may come in any case. Every edge hands every header it
+// is given to it, so that the same request is read the same way everywhere. It does not allocate for headers that do
+// not matter.
+func (h *Headers) Collect(r *Request, name, value string) {
+	if len(name) > longestName || len(name) == 0 {
+		return // longer than any name that matters, also when folded
+	}
+	var folded, lowered [longestName]byte
+	exact := true
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lowered[i] = c
+		if !isAlnum(c) && c != '-' {
+			exact = false
+			c = '-'
+		}
+		folded[i] = c
+	}
+	if h.identity[string(folded[:len(name)])] {
+		if !exact {
+			r.Aliases = append(r.Aliases, name)
+			return
+		}
+		lower := string(lowered[:len(name)])
+		if !slices.Contains(r.Sent, lower) {
+			r.Sent = append(r.Sent, lower)
+		}
+		if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
+			single(r, seenOrganization, &r.Organization, value)
+		}
+		return
+	}
+	if !exact {
+		return
+	}
+	switch string(lowered[:len(name)]) {
+	case "cookie":
+		r.Cookies = append(r.Cookies, value)
+	case "authorization":
+		single(r, seenAuthorization, &r.Authorization, value)
+	case "origin":
+		single(r, seenOrigin, &r.Origin, value)
+	case "sec-fetch-site":
+		single(r, seenFetchSite, &r.FetchSite, value)
+	case "sec-fetch-mode":
+		single(r, seenFetchMode, &r.FetchMode, value)
+	case "sec-fetch-dest":
+		single(r, seenFetchDest, &r.FetchDest, value)
+	case "access-control-request-method":
+		single(r, seenAnnounced, &r.Announced, value)
+	case "accept":
+		list(r, &r.Accept, value)
+	case "connection":
+		list(r, &r.Connection, value)
+	case "upgrade", "sec-websocket-key":
+		r.Upgrade = r.Upgrade || value != ""
+	case "x-request-id":
+		if r.ID == "" {
+			r.ID = value
+		}
+	}
+}
+
+// single stores a header that may occur once. A comma is a second value: Envoy joins two lines with one.
+func single(r *Request, bit uint16, into *string, value string) {
+	if r.seen&bit != 0 || strings.IndexByte(value, ',') >= 0 || hasControl(value) {
+		r.Refuse(AmbiguousRequest)
+	}
+	if len(value) > maxValueBytes {
+		r.Refuse(RequestTooLarge)
+	}
+	r.seen |= bit
+	*into = value
+}
+
+func list(r *Request, into *string, value string) {
+	if len(*into)+len(value) > maxValueBytes {
+		r.Refuse(RequestTooLarge)
+		return
+	}
+	if *into == "" {
+		*into = value
+	} else {
+		*into += "," + value
+	}
+}
+
+// Value writes a value so that it passes through every proxy: printable ASCII without "%" stays as it is, anything else
+// is percent-encoded UTF-8 as a whole (RFC 3986, unreserved characters stay), so that decoding is always right.
+func (h *Headers) Value(s string) string {
+	plain := s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == 0x7f || !h.raw && (c >= 0x80 || c == '%') {
+			plain = false
+			break
+		}
+	}
+	if plain && (!h.raw || validUTF8(s)) {
+		return s
+	}
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	b.Grow(len(s) * 3)
+	for i := range len(s) {
+		if c := s[i]; isAlnum(c) || c == '-' || c == '.' || c == '_' || c == '~' {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}

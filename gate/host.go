@@ -1,0 +1,62 @@
+package gate
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// host canonicalises an authority for comparison: lower case, without port and trailing dot. Two hosts, user
+// information, or anything no host name holds is ambiguous: Envoy joins two Host lines to "a,b".
+func host(authority string) (string, Reason) {
+	name, _, ok := splitAuthority(authority)
+	if !ok {
+		return "", AmbiguousRequest
+	}
+	return name, ""
+}
+
+// splitAuthority takes host[:port] apart. The name is lower-cased and loses one trailing dot.
+func splitAuthority(authority string) (name, port string, ok bool) {
+	if authority == "" || len(authority) > 255+6 {
+		return "", "", false
+	}
+	name = authority
+	if authority[0] == '[' {
+		end := strings.IndexByte(authority, ']')
+		if end < 0 {
+			return "", "", false
+		}
+		address, err := netip.ParseAddr(authority[1:end])
+		if err != nil || !address.Is6() || address.Zone() != "" {
+			return "", "", false
+		}
+		name, port = authority[:end+1], authority[end+1:]
+	} else {
+		if colon := strings.IndexByte(authority, ':'); colon >= 0 {
+			name, port = authority[:colon], authority[colon:]
+		}
+		name = strings.TrimSuffix(name, ".")
+		if name == "" || name[0] == '.' || strings.Contains(name, "..") {
+			return "", "", false
+		}
+		for i := range len(name) {
+			if c := name[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' {
+				return "", "", false
+			}
+		}
+	}
+	if port != "" {
+		if port = port[1:]; port == "" || len(port) > 5 {
+			return "", "", false
+		}
+		for i := range len(port) {
+			if port[i] < '0' || port[i] > '9' {
+				return "", "", false
+			}
+		}
+		if authority[len(name)] != ':' && authority[len(name)] != '.' {
+			return "", "", false // [::1]x
+		}
+	}
+	return strings.ToLower(name), port, true
+}

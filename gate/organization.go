@@ -1,0 +1,165 @@
+package gate
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// OrgSource is one place the organization of a request may come from.
+type OrgSource struct {
+	kind    orgKind
+	pattern string // host: before and after {org}; path: pattern segments joined by /
+	before  string
+	after   string
+	path    []string
+}
+
+type orgKind uint8
+
+const (
+	orgHeader orgKind = iota + 1
+	orgActive
+	orgFirst
+	orgHost
+	orgPath
+)
+
+// The sources that need no pattern.
+var (
+	OrgFromHeader = OrgSource{kind: orgHeader} // what the client asks for
+	OrgFromActive = OrgSource{kind: orgActive} // the session's active organization, skipped when it is stale
+	OrgFromFirst  = OrgSource{kind: orgFirst}  // the oldest membership
+)
+
+// OrgFromHost takes the organization from the host, as in "{org}.example.com".
+func OrgFromHost(pattern string) (OrgSource, error) {
+	before, after, ok := strings.Cut(strings.ToLower(pattern), "{org}")
+	if !ok || strings.Contains(after, "{") || before == "" && !strings.HasPrefix(after, ".") ||
+		strings.ContainsAny(before+after, ":/*") {
+		return OrgSource{}, fmt.Errorf("%q: write it as {org}.example.com, without port", pattern)
+	}
+	return OrgSource{kind: orgHost, pattern: pattern, before: before, after: after}, nil
+}
+
+// OrgFromPath takes the organization from the path, as in "/orgs/{org}/": the segments before it must be equal, what
+// follows is free.
+func OrgFromPath(pattern string) (OrgSource, error) {
+	segments := strings.Split(strings.Trim(pattern, "/"), "/")
+	if !strings.HasPrefix(pattern, "/") || segments[len(segments)-1] != "{org}" || strings.Count(pattern, "{org}") != 1 ||
+		checkPattern(pattern) != "" {
+		return OrgSource{}, fmt.Errorf("%q: write it as /orgs/{org}/", pattern)
+	}
+	return OrgSource{kind: orgPath, pattern: pattern, path: segments}, nil
+}
+
+// String names the source in explanations.
+func (s OrgSource) String() string {
+	switch s.kind {
+	case orgHeader:
+		return "header"
+	case orgActive:
+		return "active organization"
+	case orgFirst:
+		return "first membership"
+	case orgHost:
+		return "host " + s.pattern
+	case orgPath:
+		return "path " + s.pattern
+	default:
+		return "nothing"
+	}
+}
+
+// asked is what the request itself asks for at this source.
+func (s OrgSource) asked(r *Request, host, path string) string {
+	switch s.kind {
+	case orgHeader:
+		return r.Organization
+	case orgHost:
+		if name, ok := strings.CutPrefix(host, s.before); ok {
+			if name, ok = strings.CutSuffix(name, s.after); ok && !strings.Contains(name, ".") {
+				return name
+			}
+		}
+	case orgPath:
+		rest := strings.TrimPrefix(path, "/")
+		for _, want := range s.path {
+			var segment string
+			segment, rest, _ = strings.Cut(rest, "/")
+			if want == "{org}" {
+				return segment
+			}
+			if segment != want {
+				return ""
+			}
+		}
+	}
+	return ""
+}
+
+// organization chooses the membership a request acts under: the first source that names one decides. What a request
+// asks for must be a membership; what the session prefers may be stale (better-auth-sessions.md, section 7) and is
+// skipped then. None at all is nil without a reason.
+func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membership, Reason) {
+	for _, source := range g.config.OrgSources {
+		switch source.kind {
+		case orgActive:
+			if m := byID(p.Memberships, p.Session.ActiveOrganization); m != nil {
+				return m, ""
+			}
+		case orgFirst:
+			if len(p.Memberships) > 0 {
+				return &p.Memberships[0], ""
+			}
+		default:
+			asked := source.asked(r, host, path)
+			if asked == "" {
+				continue
+			}
+			m := byIDOrSlug(p.Memberships, asked, source.kind == orgHost)
+			if m == nil {
+				return nil, NotAMember
+			}
+			return m, ""
+		}
+	}
+	return nil, ""
+}
+
+func byID(memberships []Membership, id string) *Membership {
+	if id == "" {
+		return nil
+	}
+	for i := range memberships {
+		if memberships[i].OrganizationID == id {
+			return &memberships[i]
+		}
+	}
+	return nil
+}
+
+// byIDOrSlug finds what was asked for, also percent-encoded, as our own headers spell it. Hosts fold case.
+func byIDOrSlug(memberships []Membership, asked string, fold bool) *Membership {
+	if m := byID(memberships, asked); m != nil {
+		return m
+	}
+	if m := bySlug(memberships, asked, fold); m != nil {
+		return m
+	}
+	if strings.IndexByte(asked, '%') >= 0 {
+		if decoded, err := url.PathUnescape(asked); err == nil {
+			return bySlug(memberships, decoded, fold)
+		}
+	}
+	return nil
+}
+
+func bySlug(memberships []Membership, slug string, fold bool) *Membership {
+	for i := range memberships {
+		if m := &memberships[i]; m.Slug != "" && (m.Slug == slug || fold && strings.EqualFold(m.Slug, slug)) {
+			return m
+		}
+	}
+	return nil
+}

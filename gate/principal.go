@@ -1,0 +1,171 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// The errors a Reader or a Resolver may answer with that mean something else than "could not find out".
+var (
+	ErrNoCredential  = errors.New("no credential")
+	ErrBadCredential = errors.New("credential is not genuine")
+	ErrNoSession     = errors.New("no such session")
+)
+
+// Method says how somebody proved who they are: the X-Auth-Method header.
+type Method string
+
+// The methods; the zero Method is nobody.
+const (
+	ByCookie Method = "cookie"
+	ByBearer Method = "bearer"
+)
+
+// Credential is a session token whose proof held. Only a Reader makes one, after checking it, so whoever holds a
+// Credential need not ask. It prints as a placeholder everywhere.
+type Credential struct {
+	method Method
+	token  string
+}
+
+// Proven makes a Credential. Call it only when the token's signature held, or where the deployment admits unsigned
+// tokens.
+func Proven(by Method, token string) Credential { return Credential{by, token} }
+
+// Method says how the token came.
+func (c Credential) Method() Method { return c.method }
+
+// Token is the secret itself, for a store's lookup and nothing else.
+func (c Credential) Token() string { return c.token }
+
+func (c Credential) String() string { return "credential(redacted)" }
+
+// GoString keeps %#v from printing the token.
+func (c Credential) GoString() string { return c.String() }
+
+// LogValue keeps slog from printing the token.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MaxCandidates bounds how many cookies of one name are tried: a browser sends one, or two after a change of domain.
+const MaxCandidates = 4
+
+// Credentials are what one request proved, in the order to try them.
+type Credentials struct {
+	Method Method // what kind was found; set also when it was bad
+	list   [MaxCandidates]Credential
+	n      int
+}
+
+// Add appends c, and reports whether there was room.
+func (cs *Credentials) Add(c Credential) bool {
+	for _, have := range cs.list[:cs.n] {
+		if have.token == c.token {
+			return true
+		}
+	}
+	if cs.n == MaxCandidates {
+		return false
+	}
+	cs.list[cs.n] = c
+	cs.n++
+	cs.Method = c.method
+	return true
+}
+
+// Len is how many there are.
+func (cs *Credentials) Len() int { return cs.n }
+
+// At is the i-th, from 0.
+func (cs *Credentials) At(i int) Credential { return cs.list[i] }
+
+// Reader finds and proves the credentials of a request, without I/O. It answers ErrNoCredential when there is none and
+// ErrBadCredential, with Method set, when what is there is not genuine. It must be safe for concurrent use.
+type Reader interface {
+	Read(r *Request) (Credentials, error)
+}
+
+// Resolver finds who holds a credential. It answers ErrNoSession when nobody does; any other error means that it could
+// not find out, and the request is refused as unavailable. The Principal may be shared: nobody changes it. It must
+// honour ctx and be safe for concurrent use.
+type Resolver interface {
+	Resolve(ctx context.Context, c Credential) (*Principal, error)
+}
+
+// Principal is what the store knows about the holder of a session, judged anew on every request. A session whose user
+// is gone has an empty User.ID.
+type Principal struct {
+	Session     Session
+	User        User
+	Memberships []Membership // oldest first
+}
+
+// Session is Better Auth's session row.
+type Session struct {
+	ID                 string
+	CreatedAt          time.Time
+	ExpiresAt          time.Time
+	ActiveOrganization string // a preference, not an authorisation: it outlives the membership
+	ActiveTeam         string
+	ImpersonatedBy     string // the admin's user id, or empty
+}
+
+// User is Better Auth's user row.
+type User struct {
+	ID            string
+	Name          string
+	Email         string
+	EmailVerified bool
+	Roles         Roles // empty without the admin plugin
+	Banned        bool
+	BanExpires    time.Time // zero: no end
+}
+
+// banned reports whether the ban holds at this instant.
+func (u *User) banned(now time.Time) bool {
+	return u.Banned && (u.BanExpires.IsZero() || u.BanExpires.After(now))
+}
+
+// Membership is a user's place in one organization.
+type Membership struct {
+	OrganizationID string
+	Slug           string
+	Name           string
+	Roles          Roles
+	Teams          []string // team ids
+}
+
+// Roles is a list of role names as Better Auth stores it: joined by commas, without spaces or empty members.
+type Roles string
+
+// ParseRoles reads a stored list: old rows hold spaces and empty members.
+func ParseRoles(stored string) Roles {
+	if !strings.ContainsAny(stored, " \t") && !strings.Contains(stored, ",,") &&
+		!strings.HasPrefix(stored, ",") && !strings.HasSuffix(stored, ",") {
+		return Roles(stored)
+	}
+	var clean []string
+	for role := range strings.SplitSeq(stored, ",") {
+		if role = strings.TrimSpace(role); role != "" {
+			clean = append(clean, role)
+		}
+	}
+	return Roles(strings.Join(clean, ","))
+}
+
+// hasAny reports whether one of the wanted roles is in the list.
+func (rs Roles) hasAny(wanted []string) bool {
+	rest := string(rs)
+	for rest != "" {
+		var role string
+		role, rest, _ = strings.Cut(rest, ",")
+		for _, want := range wanted {
+			if role == want {
+				return true
+			}
+		}
+	}
+	return false
+}
