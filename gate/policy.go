@@ -215,25 +215,25 @@ func (r *Rule) matches(host, path, method string) bool {
 // ever tried again, which is enough, so the time is bounded by pattern times path.
 func matchSegments(pattern []string, rest string) bool {
 	star, retry := -1, ""
-	i, ended := 0, false // ended: every segment of the path was used
-	for !ended {
-		switch {
-		case i < len(pattern) && pattern[i] == "**":
+	i := 0
+	for {
+		if i < len(pattern) && pattern[i] == "**" {
 			if i == len(pattern)-1 {
 				return true
 			}
 			star, retry = i, rest
 			i++
 			continue
-		case i < len(pattern):
+		}
+		if i < len(pattern) {
 			segment, next, more := strings.Cut(rest, "/")
 			if matchSegment(pattern[i], segment) {
-				i, rest, ended = i+1, next, !more
-				if ended && i < len(pattern) && pattern[i] != "**" && star < 0 {
-					return false
-				}
-				if !ended || i == len(pattern) || i == len(pattern)-1 && pattern[i] == "**" {
+				if i++; more {
+					rest = next
 					continue
+				}
+				if onlyStars(pattern[i:]) {
+					return true
 				}
 			}
 		}
@@ -242,9 +242,17 @@ func matchSegments(pattern []string, rest string) bool {
 		}
 		_, next, more := strings.Cut(retry, "/") // let ** take one segment more
 		if !more {
+			return onlyStars(pattern[star+1:])
+		}
+		i, rest, retry = star+1, next, next
+	}
+}
+
+func onlyStars(pattern []string) bool {
+	for _, segment := range pattern {
+		if segment != "**" {
 			return false
 		}
-		i, rest, retry, ended = star+1, next, next, false
 	}
 	return true
 }
