@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Check asks one dependency whether it answers; nil is yes. Its error's text is shown to whoever may read /readyz.
+type Check struct {
+	Name string
+	Ask  func(context.Context) error
+}
+
+// Health is what /healthz, /readyz and grpc.health.v1 say. Safe for concurrent use.
+type Health struct {
+	GRPC   *health.Server // register it on the gRPC server
+	checks []Check
+
+	draining atomic.Bool
+	mu       sync.Mutex // one question at a time, so that a flood of probes is one question to the store
+	asked    time.Time
+	last     map[string]string
+	ready    bool
+}
+
+// NewHealth makes a Health that is ready when every check is.
+func NewHealth(checks ...Check) *Health {
+	h := &Health{GRPC: health.NewServer(), checks: checks}
+	h.serving(false)
+	return h
+}
+
+// Drain says "not ready" from now on, whatever the checks say.
+func (h *Health) Drain() {
+	h.draining.Store(true)
+	h.serving(false)
+}
+
+func (h *Health) serving(yes bool) {
+	status := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if yes {
+		status = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	h.GRPC.SetServingStatus("", status)
+	h.GRPC.SetServingStatus("envoy.service.auth.v3.Authorization", status)
+}
+
+// Watch keeps the gRPC health status true until ctx ends: nobody asks it for a reason, so it has to be told.
+func (h *Health) Watch(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		ready, _ := h.state(ctx)
+		if h.draining.Load() {
+			return
+		}
+		h.serving(ready)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// state asks the checks, at most twice a second.
+func (h *Health) state(ctx context.Context) (bool, map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.asked) < 500*time.Millisecond {
+		return h.ready, h.last
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	ready, said := true, make(map[string]string, len(h.checks))
+	for _, check := range h.checks {
+		said[check.Name] = "ok"
+		if err := check.Ask(ctx); err != nil {
+			ready, said[check.Name] = false, err.Error()
+		}
+	}
+	h.asked, h.ready, h.last = time.Now(), ready, said
+	return ready, said
+}
+
+// Ready is /readyz: 200 when every check answers, 503 with the name of what does not.
+func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
+	ready, checks := h.state(r.Context())
+	status, code := "ready", http.StatusOK
+	if !ready {
+		status, code = "not ready", http.StatusServiceUnavailable
+	}
+	if h.draining.Load() {
+		status, code = "draining", http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, map[string]any{"status": status, "checks": checks})
+}
+
+// Live is /healthz: the process runs and answers.
+func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+// Ops is the operators' listener: /healthz, /readyz and /metrics, nothing else.
+func Ops(h *Health, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", h.Live)
+	mux.HandleFunc("GET /readyz", h.Ready)
+	mux.Handle("GET /metrics", metrics)
+	return mux
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // the caller is gone when this fails
+}

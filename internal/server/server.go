@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+)
+
+// Listeners are open sockets. Opening them before anything is served makes addresses known and conflicts early.
+type Listeners struct {
+	HTTP net.Listener // nil: not served
+	GRPC net.Listener
+	Ops  net.Listener
+}
+
+// Listen opens the addresses; an empty one is left out. On an error nothing stays open.
+func Listen(ctx context.Context, httpAddress, grpcAddress, opsAddress string) (Listeners, error) {
+	var l Listeners
+	for _, one := range []struct {
+		key, address string
+		into         *net.Listener
+	}{{"listen.http", httpAddress, &l.HTTP}, {"listen.grpc", grpcAddress, &l.GRPC}, {"listen.ops", opsAddress, &l.Ops}} {
+		if one.address == "" {
+			continue
+		}
+		var config net.ListenConfig
+		listener, err := config.Listen(ctx, "tcp", one.address)
+		if err != nil {
+			l.Close()
+			return Listeners{}, fmt.Errorf("%s: %w", one.key, err)
+		}
+		*one.into = listener
+	}
+	return l, nil
+}
+
+// Close closes what is open.
+func (l Listeners) Close() {
+	for _, listener := range []net.Listener{l.HTTP, l.GRPC, l.Ops} {
+		if listener != nil {
+			_ = listener.Close() // nothing was promised on it yet
+		}
+	}
+}
+
+// Config is what Serve needs.
+type Config struct {
+	Listeners Listeners
+	HTTP      http.Handler
+	GRPC      *grpc.Server
+	Ops       http.Handler
+	Health    *Health
+	Log       *slog.Logger
+
+	DrainDelay time.Duration // between "not ready" and closing, for load balancers to notice; zero: none
+	DrainLimit time.Duration // what open requests may still take; zero: 10 s
+}
+
+// Serve blocks until ctx ends and everything open was answered, or a listener fails.
+func Serve(ctx context.Context, c Config) error {
+	if c.DrainLimit <= 0 {
+		c.DrainLimit = 10 * time.Second
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	var stops []func(context.Context)
+	start := func(listener net.Listener, handler http.Handler) {
+		if listener == nil || handler == nil {
+			return
+		}
+		s := &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       30 * time.Second, // bodies are never read; this bounds who sends one all the same
+			IdleTimeout:       3 * time.Minute,  // longer than the proxies' own, so that they close first
+			MaxHeaderBytes:    256 << 10,        // beyond the gate's limits, so that it can say why it refuses
+			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+
+			DisableGeneralOptionsHandler: true, // an original "OPTIONS *" is for the gate to refuse
+		}
+		group.Go(func() error {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+		stops = append(stops, func(ctx context.Context) {
+			if err := s.Shutdown(ctx); err != nil {
+				_ = s.Close() // the limit is over; what is still open is cut, not answered
+			}
+		})
+	}
+	start(c.Listeners.HTTP, c.HTTP)
+	if c.Listeners.GRPC != nil && c.GRPC != nil {
+		group.Go(func() error { return c.GRPC.Serve(c.Listeners.GRPC) })
+		stops = append(stops, func(ctx context.Context) {
+			done := make(chan struct{})
+			go func() { c.GRPC.GracefulStop(); close(done) }()
+			select {
+			case <-done:
+			case <-ctx.Done():
+				c.GRPC.Stop()
+				<-done
+			}
+		})
+	}
+	drained := len(stops)
+	start(c.Listeners.Ops, c.Ops)
+
+	group.Go(func() error {
+		<-groupCtx.Done()
+		c.Health.Drain()
+		if ctx.Err() != nil && c.DrainDelay > 0 {
+			time.Sleep(c.DrainDelay)
+		}
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainLimit)
+		defer cancel()
+		var gateStops errgroup.Group
+		for _, stop := range stops[:drained] {
+			gateStops.Go(func() error { stop(limit); return nil })
+		}
+		_ = gateStops.Wait()
+		for _, stop := range stops[drained:] { // the ops listener last: it tells how the rest is doing
+			stop(limit)
+		}
+		return nil
+	})
+	return group.Wait()
+}

@@ -1,0 +1,88 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// Shares are how many of the decisions get a log line, from 0 to 1. Metrics count all of them.
+type Shares struct {
+	Allowed float64
+	Refused float64
+}
+
+// Observer makes the function a gate tells its decisions: it counts each in m and writes the sampled line. A decision
+// that could not be made is an error line, always: it is what an operator is woken for.
+func Observer(log *slog.Logger, m *Metrics, shares Shares) func(*gate.Request, gate.Decision, time.Duration) {
+	allowed, refused := &sampler{share: shares.Allowed}, &sampler{share: shares.Refused}
+	return func(r *gate.Request, d gate.Decision, took time.Duration) {
+		m.decision(r.Edge, d, took)
+		level, sample := slog.LevelInfo, refused
+		switch d.Verdict {
+		case gate.Allow:
+			sample = allowed
+		case gate.Unavailable:
+			level, sample = slog.LevelError, nil
+		}
+		if d.Reason == gate.UntrustedProxy {
+			level = slog.LevelWarn
+		}
+		if !log.Enabled(context.Background(), level) || sample != nil && !sample.take() {
+			return
+		}
+		log.LogAttrs(context.Background(), level, "decision", attributes(r, d, took)...)
+	}
+}
+
+// attributes describe one decision. What the client wrote is shortened; the handlers escape it.
+func attributes(r *gate.Request, d gate.Decision, took time.Duration) []slog.Attr {
+	path, _, _ := strings.Cut(r.Target, "?") // a query may hold secrets: reset links, callback codes
+	attrs := append(make([]slog.Attr, 0, 16),
+		slog.String("edge", r.Edge),
+		slog.String("verdict", d.Verdict.String()),
+		slog.String("reason", string(d.Reason)),
+		slog.String("rule", d.Rule),
+		slog.String("method", shorten(r.Method, 32)),
+		slog.String("host", shorten(r.Host, 255)),
+		slog.String("path", shorten(path, 512)),
+		slog.Int64("took_us", took.Microseconds()),
+	)
+	if r.Client.IsValid() {
+		attrs = append(attrs, slog.String("client", r.Client.String()))
+	}
+	if r.ID != "" {
+		attrs = append(attrs, slog.String("request_id", shorten(r.ID, 128)))
+	}
+	for _, fact := range d.Facts() {
+		if fact.Name != "reason" && fact.Value != "" {
+			attrs = append(attrs, slog.String(fact.Name, fact.Value))
+		}
+	}
+	if d.Err != nil {
+		attrs = append(attrs, slog.String("error", d.Err.Error()))
+	}
+	return attrs
+}
+
+func shorten(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// sampler takes an even share of what it is asked, without randomness: of share 0.01 every hundredth.
+type sampler struct {
+	share float64
+	seen  atomic.Uint64
+}
+
+func (s *sampler) take() bool {
+	n := s.seen.Add(1)
+	return uint64(float64(n)*s.share) != uint64(float64(n-1)*s.share)
+}

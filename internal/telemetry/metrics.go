@@ -1,0 +1,94 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// Metrics are Usher's own, in a registry of their own. docs/operations.md lists them.
+type Metrics struct {
+	registry      *prometheus.Registry
+	decisions     *prometheus.CounterVec
+	decisionTime  *prometheus.HistogramVec
+	storeRequests *prometheus.CounterVec
+	storeTime     prometheus.Histogram
+}
+
+// fast are bucket bounds in seconds for something that takes microseconds from memory and milliseconds from a database.
+var fast = []float64{25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2}
+
+// NewMetrics makes the registry. Version and commit name the build in usher_build_info.
+func NewMetrics(version, commit string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_decisions_total", Help: "Decisions by edge, verdict and reason.",
+		}, []string{"edge", "verdict", "reason"}),
+		decisionTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "usher_decision_duration_seconds", Help: "Time to decide, the store's answer included.", Buckets: fast,
+		}, []string{"edge"}),
+		storeRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_store_requests_total", Help: "Session lookups by result: found, none, error, timeout.",
+		}, []string{"result"}),
+		storeTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "usher_store_duration_seconds", Help: "Time of a session lookup.", Buckets: fast,
+		}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "usher_build_info", Help: "1, with the build as labels.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.decisions, m.decisionTime, m.storeRequests, m.storeTime, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics in Prometheus' text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Gauge publishes a value that is asked for when the metrics are read. It must be registered once.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// decision counts one. Labels are ours, never a client's words.
+func (m *Metrics) decision(edge string, d gate.Decision, took time.Duration) {
+	m.decisions.WithLabelValues(edge, d.Verdict.String(), string(d.Reason)).Inc()
+	m.decisionTime.WithLabelValues(edge).Observe(took.Seconds())
+}
+
+// Resolver measures the lookups of next.
+func (m *Metrics) Resolver(next gate.Resolver) gate.Resolver { return measured{next, m} }
+
+type measured struct {
+	next gate.Resolver
+	m    *Metrics
+}
+
+func (s measured) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
+	start := time.Now()
+	p, err := s.next.Resolve(ctx, c)
+	result := "found"
+	switch {
+	case errors.Is(err, gate.ErrNoSession):
+		result = "none"
+	case err != nil && ctx.Err() != nil:
+		result = "timeout"
+	case err != nil:
+		result = "error"
+	}
+	s.m.storeRequests.WithLabelValues(result).Inc()
+	s.m.storeTime.Observe(time.Since(start).Seconds())
+	return p, err
+}
