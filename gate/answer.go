@@ -137,12 +137,14 @@ func (h *Headers) removals(a *Answer, r *Request) {
 	if h.org != "" && !set(h.org) {
 		a.Unset = append(a.Unset, h.org)
 	}
-	for _, lower := range r.Sent {
-		if !set(lower) {
-			a.Remove = append(a.Remove, lower)
+	for _, names := range [...][]string{r.Sent, h.always} {
+		for _, lower := range names {
+			if !set(lower) { // where a name is set and removed, Envoy removes it
+				a.Remove = append(a.Remove, lower)
+			}
 		}
 	}
-	a.Remove = append(append(a.Remove, r.Aliases...), h.always...)
+	a.Remove = append(a.Remove, r.Aliases...)
 }
 
 // Fact is one entry of Envoy's dynamic metadata, and of a log line: never a credential.

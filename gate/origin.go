@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -10,12 +11,14 @@ type Origins struct{ patterns []originPattern }
 
 type originPattern struct {
 	text  string // lower case
-	whole bool   // scheme and all; otherwise the host alone
+	whole bool   // scheme and all; otherwise host and port alone
 	exact bool
+	ipv4  bool // only digits, dots and wildcards: an IPv4 address is meant, and 192.168.* is not 192.168.evil.com
 }
 
 // NewOrigins reads Better Auth's trustedOrigins: exact origins, or wildcards * and ? on the host (without "://") or on
-// the whole origin. A path is refused: an origin has none.
+// the whole origin. What can never be the origin of a web page (myapp://, an origin with a path) is skipped, as it is
+// there: the same list also holds an app's deep links.
 func NewOrigins(list []string) (Origins, error) {
 	var o Origins
 	for _, entry := range list {
@@ -23,27 +26,32 @@ func NewOrigins(list []string) (Origins, error) {
 		if text == "" {
 			continue
 		}
-		_, rest, whole := strings.Cut(text, "://")
+		if hasControl(text) || strings.ContainsAny(text, " \t") {
+			return Origins{}, fmt.Errorf("%q: write an origin as scheme://host[:port]", entry)
+		}
+		scheme, rest, whole := strings.Cut(text, "://")
 		if !whole {
 			rest = text
 		}
-		if strings.ContainsAny(rest, "/ \t#@\\") || rest == "" {
-			return Origins{}, fmt.Errorf("%q: write an origin as scheme://host[:port]", entry)
+		if whole && !wildcard(scheme, "https") && !wildcard(scheme, "http") || rest == "" || strings.ContainsAny(rest, "/\\@#") {
+			continue
 		}
 		exact := !strings.ContainsAny(text, "*?")
-		if exact && whole {
+		if exact && !whole {
+			continue // a bare host is no origin: Better Auth never matches it
+		}
+		if exact {
 			text = canonicalOrigin(text)
 		}
-		o.patterns = append(o.patterns, originPattern{text: text, whole: whole, exact: exact})
+		if text != "" {
+			o.patterns = append(o.patterns, originPattern{text, whole, exact, strings.Trim(rest, "0123456789.*?:") == ""})
+		}
 	}
 	return o, nil
 }
 
 // trusts reports whether the canonical origin is one of ours.
 func (o Origins) trusts(origin string) bool {
-	if origin == "" || origin == "null" {
-		return false
-	}
 	_, authority, ok := strings.Cut(origin, "://")
 	if !ok {
 		return false
@@ -53,11 +61,23 @@ func (o Origins) trusts(origin string) bool {
 		if !p.whole {
 			subject = authority
 		}
-		if p.exact && subject == p.text || !p.exact && wildcard(p.text, subject) {
+		if p.exact {
+			if subject == p.text {
+				return true
+			}
+			continue
+		}
+		if wildcard(p.text, subject) && (!p.ipv4 || isIPv4(authority)) {
 			return true
 		}
 	}
 	return false
+}
+
+func isIPv4(authority string) bool {
+	name, _, _ := splitAuthority(authority)
+	address, err := netip.ParseAddr(name)
+	return err == nil && address.Is4()
 }
 
 // sameOrigin is the evidence a cookie needs on an unsafe method or a WebSocket handshake: fetch metadata, else Origin

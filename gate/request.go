@@ -51,9 +51,10 @@ type Request struct {
 	seen uint16 // which single-valued headers were met
 }
 
-// Refuse marks the request as one that must not pass. The first reason stays: it is the one to mend first.
+// Refuse marks the request as one that must not pass. The first reason stays: it is the one to mend first. Only "too
+// large" gives way to any other: headers come in no particular order, and the same request must get the same reason.
 func (r *Request) Refuse(why Reason) {
-	if r.Fault == "" {
+	if r.Fault == "" || r.Fault == RequestTooLarge {
 		r.Fault = why
 	}
 }

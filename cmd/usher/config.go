@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/usherauth/usher/config"
+)
+
+func runConfig(_ context.Context, t terminal, args []string) int {
+	set := flags(t, "config", "check|schema|print [-config usher.yaml]", `
+  check   says every problem at once, with file:line:col or the variable's name
+  schema  prints the JSON Schema of usher.yaml, for editors
+  print   prints the configuration in effect, with secrets redacted`)
+	path := set.String("config", "", configFlagHelp)
+	what, rest := subcommand(args)
+	if done, code := parse(t, set, rest); done {
+		return code
+	}
+	if !noArguments(t, set) {
+		return exitUsage
+	}
+	if *path == "" {
+		*path = t.environment("USHER_CONFIG")
+	}
+	switch what {
+	case "schema":
+		fmt.Fprintf(t.out, "%s\n", config.Schema())
+		return exitOK
+	case "check", "print":
+		c, problems := config.Load(config.Options{Path: *path, Environ: t.environ, ReadFile: os.ReadFile})
+		if n := report(t, problems); n > 0 {
+			fmt.Fprintf(t.err, "usher config: %d to mend\n", n)
+			return exitUsage
+		}
+		if what == "print" {
+			if err := c.Print(t.out); err != nil {
+				return fail(t, err)
+			}
+			return exitOK
+		}
+		fmt.Fprintln(t.out, "the configuration is good")
+		return exitOK
+	default:
+		set.Usage()
+		return exitUsage
+	}
+}
+
+// subcommand takes the word that says what to do from wherever it stands before the flags.
+func subcommand(args []string) (string, []string) {
+	if len(args) == 0 || args[0] == "" || args[0][0] == '-' {
+		return "", args
+	}
+	return args[0], args[1:]
+}

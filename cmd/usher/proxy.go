@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/deploy/proxy"
+	"github.com/usherauth/usher/gate"
+)
+
+func runProxy(_ context.Context, t terminal, args []string) int {
+	set := flags(t, "proxy", "KIND [flags]", proxyText())
+	path := set.String("config", "", configFlagHelp)
+	var p proxy.Params
+	set.StringVar(&p.Listen, "listen", ":8080", "`address` the proxy listens on")
+	set.StringVar(&p.Upstream, "upstream", "127.0.0.1:3000", "`address` of your backend")
+	set.StringVar(&p.Gate, "gate", "", "`address` of Usher as the proxy reaches it (default: listen.http or listen.grpc on this machine)")
+	set.StringVar(&p.Mode, "mode", "", "for Envoy and its kin: grpc or http (default grpc)")
+	set.StringVar(&p.Public, "public", "", "fixed origin `URL` of the site, for a proxy behind another one: https://app.example.com")
+	out := set.String("o", "", "write the files into this `folder` instead of printing them")
+	kind, rest := subcommand(args)
+	if done, code := parse(t, set, rest); done {
+		return code
+	}
+	if !noArguments(t, set) {
+		return exitUsage
+	}
+	if kind == "" {
+		set.Usage()
+		return exitUsage
+	}
+	names, code := headerNames(t, *path, &p)
+	if names == nil {
+		return code
+	}
+	p.Headers = names
+	files, err := proxy.Render(kind, p)
+	if err != nil {
+		fmt.Fprintf(t.err, "usher proxy: %v\n", err)
+		return exitUsage
+	}
+	if *out == "" {
+		for _, f := range files {
+			fmt.Fprint(t.out, f.Content)
+		}
+		return exitOK
+	}
+	for _, f := range files {
+		name := filepath.Join(*out, f.Name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return fail(t, err)
+		}
+		if err := os.WriteFile(name, []byte(f.Content), 0o644); err != nil {
+			return fail(t, err)
+		}
+		fmt.Fprintf(t.err, "wrote %s\n", name)
+	}
+	return exitOK
+}
+
+func proxyText() string {
+	text := `
+Prints the complete, secure, commented configuration of a proxy that asks Usher, with
+the header names and addresses of your configuration. KIND is one of:
+`
+	for _, k := range proxy.Kinds() {
+		text += fmt.Sprintf("\n  %-14s %s", k.Name, k.Summary)
+	}
+	return text
+}
+
+// headerNames takes the header names and addresses from the configuration if there is one. The command must work before
+// anything is configured, so without a file only what the environment says of headers counts, and problems elsewhere
+// (no secret yet) do not matter; a file that is named must be good.
+func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) {
+	if path == "" {
+		path = t.environment("USHER_CONFIG")
+	}
+	c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
+	if path != "" && report(t, problems) > 0 || c == nil {
+		fmt.Fprintln(t.err, "usher proxy: mend the configuration first, so that proxy and gate agree")
+		return nil, exitUsage
+	}
+	headers, err := gate.NewHeaders(c.HeaderNames())
+	if err != nil {
+		fmt.Fprintf(t.err, "usher proxy: headers: %v\n", err)
+		return nil, exitUsage
+	}
+	p.HTTPListen, p.GRPCListen = c.Listen.HTTP, c.Listen.GRPC
+	return headers, exitOK
+}

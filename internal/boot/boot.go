@@ -1,0 +1,147 @@
+package boot
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/extauthz"
+	"github.com/usherauth/usher/forwardauth"
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/internal/server"
+	"github.com/usherauth/usher/internal/telemetry"
+)
+
+// Options are what the configuration does not say.
+type Options struct {
+	Log             *slog.Logger
+	Version, Commit string
+	DrainDelay      time.Duration // zero: none
+}
+
+// App is a service with open listeners, not yet serving.
+type App struct {
+	HTTP, GRPC, Ops string // addresses that are listened on; empty: not
+	Gate            *gate.Gate
+
+	serve server.Config
+	store *eventual
+}
+
+// Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
+// It fails on what waiting does not mend: an address in use, a table without a column. A database that does not answer
+// is waited for by Run.
+func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	metrics := telemetry.NewMetrics(o.Version, o.Commit)
+
+	sessions := &eventual{log: o.Log, open: func(ctx context.Context) (Store, error) { return OpenStore(ctx, c) }}
+	if c.Enabled {
+		if err := sessions.try(ctx); err != nil {
+			return nil, err
+		}
+	}
+	g, err := NewGate(c, metrics.Resolver(sessions), telemetry.Observer(o.Log, metrics, telemetry.Shares{
+		Allowed: c.Log.Decisions.Allowed, Refused: c.Log.Decisions.Refused,
+	}))
+	if err != nil {
+		return nil, err
+	}
+
+	proxies := c.Proxies()
+	ticketKey, err := ticketKey(c)
+	if err != nil {
+		return nil, err
+	}
+	forward, err := forwardauth.New(forwardauth.Config{Gate: g, Proxies: proxies, TicketKey: ticketKey})
+	if err != nil {
+		return nil, err
+	}
+	envoy, err := extauthz.New(extauthz.Config{Gate: g, Proxies: proxies})
+	if err != nil {
+		return nil, err
+	}
+
+	checks := []server.Check{}
+	if c.Enabled {
+		checks = append(checks, server.Check{Name: "store", Ask: sessions.Ping})
+	}
+	health := server.NewHealth(checks...)
+	rpc := grpc.NewServer(extauthz.ServerOptions()...)
+	envoy.Register(rpc, health.GRPC)
+
+	listeners, err := server.Listen(ctx, c.Listen.HTTP, c.Listen.GRPC, c.Listen.Ops)
+	if err != nil {
+		sessions.close()
+		return nil, err
+	}
+	return &App{
+		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
+		Gate:  g,
+		store: sessions,
+		serve: server.Config{
+			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
+			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
+		},
+	}, nil
+}
+
+// Run serves until ctx ends and what was open is answered.
+func (a *App) Run(ctx context.Context) error {
+	defer a.store.close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.store.run(ctx) })
+	group.Go(func() error { a.serve.Health.Watch(ctx); return nil })
+	group.Go(func() error { return server.Serve(ctx, a.serve) })
+	return group.Wait()
+}
+
+// NewGate makes the decision from the configuration. Observe may be nil.
+func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Request, gate.Decision, time.Duration)) (*gate.Gate, error) {
+	headers, err := gate.NewHeaders(c.HeaderNames())
+	if err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	gc := gate.Config{
+		Resolver: sessions, Headers: headers, Policy: c.Policy(), OrgSources: c.OrgSources(), Origins: c.Origins(),
+		Paths:     gate.PathRules{MergeSlashes: c.Paths.MergeSlashes, EncodedSlashes: c.Paths.EncodedSlashes},
+		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
+	}
+	if c.Enabled {
+		gc.Reader, err = betterauth.NewReader(betterauth.Config{
+			Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: c.SessionCookie(),
+			RequireSignature: c.BetterAuth.Bearer.RequireSignature,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gate.New(gc)
+}
+
+// ticketKey signs what /gate/nginx hands to /gate/nginx/answer. It comes from the secret, so that any replica reads
+// another's tickets, and for this purpose alone, so that no ticket is ever a cookie.
+func ticketKey(c *config.Config) ([]byte, error) {
+	if secret := c.CurrentSecret().Reveal(); secret != "" {
+		return hkdf.Key(sha256.New, []byte(secret), nil, "usher nginx ticket", 32)
+	}
+	key := make([]byte, 32) // AUTH_ENABLED=false: nothing is refused, so no other replica will ask
+	_, err := rand.Read(key)
+	return key, err
+}
+
+func address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}

@@ -1,0 +1,121 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/postgres"
+	"github.com/usherauth/usher/store/sqlite"
+)
+
+// Store is what the service asks of a database.
+type Store interface {
+	gate.Resolver
+	Ping(ctx context.Context) error
+	Close()
+}
+
+// OpenStore opens the database of the configuration and looks at its schema.
+func OpenStore(ctx context.Context, c *config.Config) (Store, error) {
+	url := c.Store.URL.Reveal()
+	switch kind := c.Store.Kind(); kind {
+	case "postgres":
+		return postgres.Open(ctx, postgres.Config{URL: url, Tables: c.Tables()})
+	case "sqlite":
+		return sqlite.Open(ctx, sqlite.Config{URL: url, Tables: c.Tables()})
+	default:
+		return nil, fmt.Errorf("store.url: this version speaks postgres:// and sqlite://, not %q", kind)
+	}
+}
+
+// errNotReached is what the gate hears while no connection was ever made: 503, not 401.
+var errNotReached = errors.New("the database was not reached yet")
+
+// eventual is a store that may not be there yet: Usher starts while its database restarts, answers 503, and serves
+// when it comes, without a restart of its own. A wrong schema is no such case: it ends the service with its reason.
+type eventual struct {
+	open  func(context.Context) (Store, error)
+	log   *slog.Logger
+	mu    sync.RWMutex
+	store Store
+	last  error
+}
+
+// try opens the store once. An error is one that waiting does not mend.
+func (e *eventual) try(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	opened, err := e.open(ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.store, e.last = opened, nil
+		return nil
+	}
+	if e.last == nil || e.last.Error() != err.Error() {
+		e.log.Warn("store not reachable; answering 503 until it is", "error", err)
+	}
+	e.last = err
+	if store.IsPermanent(err) {
+		return err
+	}
+	return nil
+}
+
+// run tries again each second until the store is there or ctx ends.
+func (e *eventual) run(ctx context.Context) error {
+	for {
+		e.mu.RLock()
+		reached := e.store != nil
+		e.mu.RUnlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+		if err := e.try(ctx); err != nil {
+			return err
+		}
+		if e.now() != nil {
+			e.log.Info("store reached")
+		}
+	}
+}
+
+func (e *eventual) now() Store {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.store
+}
+
+// Resolve implements gate.Resolver.
+func (e *eventual) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
+	if s := e.now(); s != nil {
+		return s.Resolve(ctx, c)
+	}
+	return nil, errNotReached
+}
+
+// Ping says whether the store answers now.
+func (e *eventual) Ping(ctx context.Context) error {
+	if s := e.now(); s != nil {
+		return s.Ping(ctx)
+	}
+	return errNotReached
+}
+
+func (e *eventual) close() {
+	if s := e.now(); s != nil {
+		s.Close()
+	}
+}
