@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# A package's tests run real databases, proxies and a browser: minutes on a busy machine, never a quarter of an hour.
+TIMEOUT := 15m
+CORE := ./gate/... ./betterauth/... ./extauthz/... ./forwardauth/... ./store/...
+FUZZTIME := 5s
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: parts
+parts: ## install or build what the tests run against: proxies, databases, a browser, Better Auth
+	@deploy/e2e/parts/install.sh
+
+.PHONY: build
+build: ## bin/usher
+	CGO_ENABLED=0 go build -trimpath -o bin/usher ./cmd/usher
+
+.PHONY: demo
+demo: ## the whole thing in one process, with nothing installed
+	@go run ./cmd/usher demo
+
+.PHONY: test
+test: parts ## every check and every test, against real parts
+	go vet ./...
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	go test -timeout $(TIMEOUT) ./...
+
+.PHONY: race
+race: parts ## the core packages under the race detector
+	go test -race -timeout $(TIMEOUT) $(CORE)
+
+.PHONY: e2e
+e2e: parts ## only the end-to-end tests, through real proxies
+	go test -timeout $(TIMEOUT) ./deploy/e2e/...
+
+.PHONY: bench
+bench: ## benchmarks of the request path
+	go test -run '^$$' -bench . -benchmem ./gate ./betterauth ./extauthz ./forwardauth ./store/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (5s)
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's|/[^/]*:func | |' | sort -u | while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## staticcheck and gofumpt, from tools/go.mod
+	go tool -modfile=tools/go.mod staticcheck ./...
+	@unformatted=$$(go tool -modfile=tools/go.mod gofumpt -l .); if [ -n "$$unformatted" ]; then echo "not gofumpt-ed:"; echo "$$unformatted"; exit 1; fi

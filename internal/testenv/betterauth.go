@@ -1,0 +1,119 @@
+package testenv
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// BetterAuthConfig says how the real Better Auth should run. Only DatabaseURL is required.
+type BetterAuthConfig struct {
+	Version          string         // "1.7" or "1.4"; "": "1.7"
+	DatabaseURL      string         // postgres://… or sqlite:///path, empty or with Better Auth's tables
+	RedisURL         string         // sessions in Redis too, through Better Auth's own adapter; "": none
+	Secret           string         // "": TestSecret
+	BaseURL          string         // "": its own URL
+	TrustedOrigins   []string       // beside the one of BaseURL
+	CookiePrefix     string         // "": better-auth
+	UseSecureCookies *bool          // nil: as BaseURL's scheme says
+	RequireSignature bool           // of the bearer plugin
+	GenerateID       string         // "", "uuid" or "serial"
+	ExpiresIn        time.Duration  // of a session; 0: seven days
+	SkipMigrations   bool           // leave the tables as they are
+	Options          map[string]any // any other option that JSON can say, at its path, merged over all of the above
+}
+
+// TestSecret is Better Auth's secret unless a test names another.
+const TestSecret = "testenv-secret-0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// BetterAuthServer is the real Better Auth with the plugins organization (with teams), bearer and admin.
+type BetterAuthServer struct {
+	URL     string // where it answers, http://127.0.0.1:port
+	BaseURL string // what it believes to be; equal to URL unless configured
+	Origin  string // the origin of BaseURL, which it trusts
+	Secret  string
+	proc    *Proc
+}
+
+// BetterAuth starts Better Auth until the test ends, with its tables in place.
+func BetterAuth(t testing.TB, c BetterAuthConfig) *BetterAuthServer {
+	t.Helper()
+	if c.Secret == "" {
+		c.Secret = TestSecret
+	}
+	p := Start(t, Command{
+		Path: Part(t, "node"),
+		Args: []string{rigScript(t)},
+		// Not the environment of the test: Better Auth reads BETTER_AUTH_… and others from it.
+		Env: []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "RIG_OPTIONS=" + c.json(t)},
+	})
+	var ready struct{ URL string }
+	if err := json.Unmarshal([]byte(p.WaitLine(t, `{"url":`)), &ready); err != nil {
+		t.Fatal(err)
+	}
+	s := &BetterAuthServer{URL: ready.URL, BaseURL: c.BaseURL, Secret: c.Secret, proc: p}
+	if s.BaseURL == "" {
+		s.BaseURL = s.URL
+	}
+	base, err := url.Parse(s.BaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Origin = base.Scheme + "://" + base.Host
+	return s
+}
+
+// Stop ends the server before the test does.
+func (s *BetterAuthServer) Stop() { s.proc.Stop() }
+
+// rigScript puts the rig of this checkout beside the packages in the cache, where its imports find them.
+func rigScript(t testing.TB) string {
+	t.Helper()
+	source, err := partsFile("betterauth", "server.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(Part(t, "betterauth"), "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "server.mjs")
+	if err := os.WriteFile(name, script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// json writes the options the way server.mjs describes them.
+func (c BetterAuthConfig) json(t testing.TB) string {
+	t.Helper()
+	text, err := json.Marshal(struct {
+		Version          string         `json:"version,omitempty"`
+		Database         string         `json:"database"`
+		Redis            string         `json:"redis,omitempty"`
+		Secret           string         `json:"secret"`
+		BaseURL          string         `json:"baseURL,omitempty"`
+		TrustedOrigins   []string       `json:"trustedOrigins,omitempty"`
+		CookiePrefix     string         `json:"cookiePrefix,omitempty"`
+		UseSecureCookies *bool          `json:"useSecureCookies,omitempty"`
+		RequireSignature bool           `json:"requireSignature,omitempty"`
+		GenerateID       string         `json:"generateId,omitempty"`
+		ExpiresIn        int            `json:"expiresIn,omitempty"`
+		SkipMigrations   bool           `json:"skipMigrations,omitempty"`
+		Options          map[string]any `json:"options,omitempty"`
+	}{
+		c.Version, c.DatabaseURL, c.RedisURL, c.Secret, c.BaseURL, c.TrustedOrigins, c.CookiePrefix, c.UseSecureCookies,
+		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Options,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
