@@ -129,22 +129,23 @@ func (h *Headers) removals(a *Answer, r *Request) {
 	set := func(lower string) bool {
 		return slices.ContainsFunc(a.Identity, func(line Header) bool { return strings.EqualFold(line.Name, lower) })
 	}
+	a.Unset = make([]string, 0, fieldCount+1)
 	for field, lower := range h.lower {
-		if lower != "" && lower != h.org && !set(h.names[field]) {
+		given := func(line Header) bool { return line.Name == h.names[field] }
+		if lower != "" && lower != h.org && !slices.ContainsFunc(a.Identity, given) {
 			a.Unset = append(a.Unset, lower)
 		}
 	}
 	if h.org != "" && !set(h.org) {
 		a.Unset = append(a.Unset, h.org)
 	}
-	for _, names := range [...][]string{r.Sent, h.always} {
-		for _, lower := range names {
-			if !set(lower) { // where a name is set and removed, Envoy removes it
-				a.Remove = append(a.Remove, lower)
+	for _, names := range [...][]string{r.Sent, r.Aliases, h.always} {
+		for _, name := range names {
+			if !set(name) { // Envoy removes what is both set and removed
+				a.Remove = append(a.Remove, name)
 			}
 		}
 	}
-	a.Remove = append(a.Remove, r.Aliases...)
 }
 
 // Fact is one entry of Envoy's dynamic metadata, and of a log line: never a credential.

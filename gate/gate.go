@@ -62,7 +62,7 @@ func (g *Gate) Check(ctx context.Context, r *Request) (d Decision) {
 		if v := recover(); v != nil {
 			d = Decision{Verdict: Unavailable, Reason: InternalError, Err: fmt.Errorf("gate: panic: %v", v)}
 		}
-		r.trace("decision", d.Verdict.String()+" "+string(d.Reason))
+		r.trace("decision", d.Verdict.String(), " ", string(d.Reason))
 		if g.config.Observe != nil {
 			g.config.Observe(r, d, g.config.Now().Sub(start))
 		}
@@ -79,16 +79,16 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 	}
 	hostName, path, why := g.judgeable(r)
 	if why != "" {
-		r.trace("request", "refused before any rule: "+string(why))
+		r.trace("request", "refused before any rule: ", string(why))
 		return Decision{Reason: why}
 	}
-	r.trace("request", r.Method+" "+hostName+" "+strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+	r.trace("request", r.Method, " ", hostName, " ", strings.ReplaceAll(path, string(slashInSegment), "%2F"))
 
 	rule, why := g.rule(r, hostName, path)
 	if why != "" {
 		return Decision{Reason: why}
 	}
-	r.trace("rule", rule.label+": access "+rule.Access.String())
+	r.trace("rule", rule.label, ": access ", rule.Access.String())
 	if r.preflight() {
 		return g.preflight(r, rule)
 	}
@@ -108,12 +108,12 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("credential", "the bearer token is malformed or not signed with our secret")
 		return Decision{Verdict: SignIn, Reason: BadBearer, Rule: rule.label}
 	}
-	r.trace("credential", string(credentials.Method)+": genuine")
+	r.trace("credential", string(credentials.Method), ": genuine")
 
 	d := g.resolve(ctx, &credentials, rule, now)
 	d.Rule = rule.label
 	if d.Verdict == Unavailable {
-		r.trace("session", "could not find out: "+d.Err.Error())
+		r.trace("session", "could not find out: ", d.Err.Error())
 		return d
 	}
 	if d.Verdict != Allow {
@@ -124,7 +124,7 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("session", "none; the rule lets anybody pass")
 		return d
 	}
-	r.trace("session", "user "+d.Principal.User.ID+", session "+d.Principal.Session.ID)
+	r.trace("session", "user ", d.Principal.User.ID, ", session ", d.Principal.Session.ID)
 	if d.Method == ByCookie && (!safe(r.Method) || r.Upgrade) && !g.config.Origins.sameOrigin(r) {
 		return deny(d, InvalidOrigin)
 	}
@@ -134,7 +134,7 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		return deny(d, why)
 	}
 	if d.Membership = membership; membership != nil {
-		r.trace("organization", membership.OrganizationID+" as "+string(membership.Roles))
+		r.trace("organization", membership.OrganizationID, " as ", string(membership.Roles))
 	} else {
 		r.trace("organization", "none")
 	}

@@ -15,7 +15,8 @@ func host(authority string) (string, Reason) {
 	return name, ""
 }
 
-// splitAuthority takes host[:port] apart. The name is lower-cased and loses one trailing dot.
+// splitAuthority takes host[:port] apart. The name is lower-cased and loses one trailing dot; an IPv6 address is written
+// as netip writes it, because it has many spellings.
 func splitAuthority(authority string) (name, port string, ok bool) {
 	if authority == "" || len(authority) > 255+6 {
 		return "", "", false
@@ -30,13 +31,16 @@ func splitAuthority(authority string) (name, port string, ok bool) {
 		if err != nil || !address.Is6() || address.Zone() != "" {
 			return "", "", false
 		}
-		name, port = authority[:end+1], authority[end+1:]
+		name, port = "["+address.String()+"]", authority[end+1:]
+		if port != "" && port[0] != ':' {
+			return "", "", false
+		}
 	} else {
 		if colon := strings.IndexByte(authority, ':'); colon >= 0 {
 			name, port = authority[:colon], authority[colon:]
 		}
 		name = strings.TrimSuffix(name, ".")
-		if name == "" || name[0] == '.' || strings.Contains(name, "..") {
+		if name == "" || name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
 			return "", "", false
 		}
 		for i := range len(name) {
@@ -53,9 +57,6 @@ func splitAuthority(authority string) (name, port string, ok bool) {
 			if port[i] < '0' || port[i] > '9' {
 				return "", "", false
 			}
-		}
-		if authority[len(name)] != ':' && authority[len(name)] != '.' {
-			return "", "", false // [::1]x
 		}
 	}
 	return strings.ToLower(name), port, true

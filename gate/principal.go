@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -43,8 +44,8 @@ func (c Credential) Token() string { return c.token }
 
 func (c Credential) String() string { return "credential(redacted)" }
 
-// GoString keeps %#v from printing the token.
-func (c Credential) GoString() string { return c.String() }
+// Format keeps every verb of fmt, %#v and %d too, from printing the token.
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
 // LogValue keeps slog from printing the token.
 func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -74,6 +75,14 @@ func (cs *Credentials) Add(c Credential) bool {
 	cs.Method = c.method
 	return true
 }
+
+func (cs Credentials) String() string { return fmt.Sprintf("%d credentials(redacted)", cs.n) }
+
+// Format stands here because fmt cannot see the one of the unexported members.
+func (cs Credentials) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(cs.String())) }
+
+// LogValue keeps slog from printing the tokens.
+func (cs Credentials) LogValue() slog.Value { return slog.StringValue(cs.String()) }
 
 // Len is how many there are.
 func (cs *Credentials) Len() int { return cs.n }

@@ -59,9 +59,10 @@ func (r *Request) Refuse(why Reason) {
 	}
 }
 
-func (r *Request) trace(step, finding string) {
+// trace takes a finding in parts, which it joins only when somebody listens.
+func (r *Request) trace(step string, finding ...string) {
 	if r.Trace != nil {
-		r.Trace(step, finding)
+		r.Trace(step, strings.Join(finding, ""))
 	}
 }
 

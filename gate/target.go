@@ -60,6 +60,7 @@ func (p PathRules) path(target string) (string, Reason) {
 
 func (p PathRules) decode(raw string) (string, Reason) {
 	out := make([]byte, 0, len(raw))
+	percent := false
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c != '%' {
@@ -76,7 +77,7 @@ func (p PathRules) decode(raw string) (string, Reason) {
 		c = byte(hi<<4 | lo)
 		i += 2
 		switch {
-		case c < 0x20, c == 0x7f, c == '\\', c == '.':
+		case c < 0x20, c == 0x7f, c == '\\', c == '.', c == ';': // nginx writes %3B as ; and Java then cuts there
 			return "", UnsafePath
 		case c == '/':
 			if !p.EncodedSlashes {
@@ -84,13 +85,24 @@ func (p PathRules) decode(raw string) (string, Reason) {
 			}
 			c = slashInSegment
 		case c == '%':
-			if i+2 < len(raw) && unhex(raw[i+1]) >= 0 && unhex(raw[i+2]) >= 0 {
-				return "", UnsafePath // %252e: a second decoder would see %2e
-			}
+			percent = true
 		}
 		out = append(out, c)
 	}
+	if percent && holdsEscape(out) {
+		return "", UnsafePath
+	}
 	return string(out), ""
+}
+
+// holdsEscape reports whether a second decoder would find something to decode: %252e, and %25%32%65 as well.
+func holdsEscape(path []byte) bool {
+	for i := range len(path) - 2 {
+		if path[i] == '%' && unhex(path[i+1]) >= 0 && unhex(path[i+2]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // segments refuses dot segments and empty segments, or merges the latter.

@@ -44,6 +44,9 @@ func runProxy(_ context.Context, t terminal, args []string) int {
 	}
 	if *out == "" {
 		for _, f := range files {
+			if len(files) > 1 {
+				fmt.Fprintf(t.out, "# ==== file %s (-o writes the files into a folder)\n", f.Name)
+			}
 			fmt.Fprint(t.out, f.Content)
 		}
 		return exitOK
@@ -89,6 +92,6 @@ func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) 
 		fmt.Fprintf(t.err, "usher proxy: headers: %v\n", err)
 		return nil, exitUsage
 	}
-	p.HTTPListen, p.GRPCListen = c.Listen.HTTP, c.Listen.GRPC
+	p.HTTPListen, p.GRPCListen, p.Remove = c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
 	return headers, exitOK
 }

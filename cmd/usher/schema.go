@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
+	"github.com/usherauth/usher/store"
 )
 
 func runSchema(ctx context.Context, t terminal, args []string) int {
@@ -48,13 +51,80 @@ hand, and for looking.
 	if err != nil {
 		return fail(t, err)
 	}
-	for _, finding := range report.Findings() {
-		fmt.Fprintln(t.out, finding)
+	return sayReport(t, &report)
+}
+
+// sayReport prints what a look at the schema found, the worst first.
+func sayReport(t terminal, report *store.SchemaReport) int {
+	say := func(kind string, findings []store.Finding) {
+		for _, f := range findings {
+			place := f.Table
+			if f.Column != "" {
+				place += "." + f.Column
+			}
+			fmt.Fprintf(t.out, "%-10s %s: %s\n", kind, place, f.Note)
+			if f.SQL != "" {
+				fmt.Fprintf(t.out, "%-10s   %s;\n", "", f.SQL)
+			}
+		}
 	}
+	say("missing", report.Missing)
+	say("unexpected", report.Unexpected)
+	say("advised", report.Indexes)
 	if !report.OK() {
 		fmt.Fprintln(t.err, "usher schema: the gate cannot use this database; `usher schema apply` makes what is missing")
 		return exitFailed
 	}
+	with := func(what string, has bool) {
+		if !has {
+			fmt.Fprintf(t.out, "%-10s no %s in this database\n", "note", what)
+		}
+	}
+	with("organizations", report.Organizations)
+	with("teams", report.Teams)
+	with("bans (admin plugin)", report.Bans)
 	fmt.Fprintln(t.out, "the gate can use this database")
+	return exitOK
+}
+
+// printSchema needs no secret and no database: only names of tables count.
+func printSchema(t terminal, path, dialect string) int {
+	if path == "" {
+		path = t.environment("USHER_CONFIG")
+	}
+	c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
+	if path != "" && report(t, problems) > 0 {
+		return exitUsage
+	}
+	if dialect == "" && c.Store.Kind() == "" {
+		dialect = "postgres"
+	}
+	statements, err := boot.PrintSchema(c, dialect)
+	if err != nil {
+		fmt.Fprintf(t.err, "usher schema print: %v\n", err)
+		return exitUsage
+	}
+	for _, s := range statements {
+		fmt.Fprintf(t.out, "%s;\n\n", s)
+	}
+	return exitOK
+}
+
+func applySchema(ctx context.Context, t terminal, c *config.Config, dry bool) int {
+	statements, err := boot.ApplySchema(ctx, c, dry)
+	if err != nil {
+		return fail(t, err)
+	}
+	for _, s := range statements {
+		fmt.Fprintf(t.out, "%s;\n", s)
+	}
+	switch {
+	case len(statements) == 0:
+		fmt.Fprintln(t.err, "nothing to do: everything is there")
+	case dry:
+		fmt.Fprintf(t.err, "%d statements would run\n", len(statements))
+	default:
+		fmt.Fprintf(t.err, "%d statements ran\n", len(statements))
+	}
 	return exitOK
 }

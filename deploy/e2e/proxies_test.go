@@ -26,11 +26,9 @@ func startProxy(t *testing.T, name string, u *usher, backend string) *proxied {
 	var command testenv.Command
 	switch name {
 	case "envoy-grpc":
-		dir := printed(t, "envoy", over(u.grpc)...)
-		command = envoyCommand(t, dir)
+		command = envoyCommand(t, filepath.Join(printed(t, "envoy", over(u.grpc)...), "envoy.yaml"))
 	case "envoy-http":
-		dir := printed(t, "envoy", over(u.http, "-mode", "http")...)
-		command = envoyCommand(t, dir)
+		command = envoyCommand(t, filepath.Join(printed(t, "envoy", over(u.http, "-mode", "http")...), "envoy-http.yaml"))
 	case "traefik":
 		dir := printed(t, "traefik", over(u.http)...)
 		command = testenv.Command{Path: testenv.Part(t, "traefik"), Args: []string{"--configFile=traefik.yml"}, Dir: dir}
@@ -55,11 +53,11 @@ func startProxy(t *testing.T, name string, u *usher, backend string) *proxied {
 	return p
 }
 
-func envoyCommand(t *testing.T, dir string) testenv.Command {
+func envoyCommand(t *testing.T, file string) testenv.Command {
 	t.Helper()
 	return testenv.Command{
 		Path: testenv.Part(t, "envoy"),
-		Args: []string{"-c", filepath.Join(dir, "envoy.yaml"), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"},
+		Args: []string{"-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"},
 	}
 }
 

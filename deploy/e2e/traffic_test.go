@@ -102,7 +102,7 @@ func TestOrdinaryTraffic(t *testing.T) {
 				}
 			})
 			t.Run("R06 a large upload of nobody", func(t *testing.T) {
-				x := p.send(t, s.backend, request{method: "POST", lines: []string{"Content-Length: 2097152"}, body: strings.Repeat("a", 64<<10)})
+				x := p.send(t, s.backend, request{method: "POST", lines: []string{"Content-Length: 2097152"}, body: strings.Repeat("a", 2<<20)})
 				if x.Status != 401 || x.reached() {
 					t.Errorf("status %d", x.Status)
 				}

@@ -92,8 +92,12 @@ func freeAddress(t *testing.T) string {
 // printed runs `usher proxy` and returns the folder of its files.
 func printed(t *testing.T, kind string, args ...string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil { // nginx's workers are nobody
+	dir, err := os.MkdirTemp("", "usher-e2e-proxy-") // not t.TempDir: nginx's workers are nobody, and must get in
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	command := exec.Command(binary, append([]string{"proxy", kind, "-o", dir}, args...)...)

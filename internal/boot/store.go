@@ -27,9 +27,9 @@ func OpenStore(ctx context.Context, c *config.Config) (Store, error) {
 	url := c.Store.URL.Reveal()
 	switch kind := c.Store.Kind(); kind {
 	case "postgres":
-		return postgres.Open(ctx, postgres.Config{URL: url, Tables: c.Tables()})
+		return postgres.Open(ctx, postgres.Config{URL: url, Tables: tables(c)})
 	case "sqlite":
-		return sqlite.Open(ctx, sqlite.Config{URL: url, Tables: c.Tables()})
+		return sqlite.Open(ctx, sqlite.Config{URL: url, Tables: tables(c)})
 	default:
 		return nil, fmt.Errorf("store.url: this version speaks postgres:// and sqlite://, not %q", kind)
 	}
@@ -63,8 +63,8 @@ func (e *eventual) try(ctx context.Context) error {
 		e.log.Warn("store not reachable; answering 503 until it is", "error", err)
 	}
 	e.last = err
-	if store.IsPermanent(err) {
-		return err
+	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
+		return err // the schema is wrong; waiting does not mend that
 	}
 	return nil
 }

@@ -1,0 +1,68 @@
+package betterauth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	defaultPrefix = "better-auth"
+	securePrefix  = "__Secure-"
+)
+
+// CookieName is the whole name of the session cookie. prefix is advanced.cookiePrefix, empty for Better Auth's own;
+// custom is advanced.cookies.session_token.name, which takes the place of prefix and name, but not of __Secure-.
+// The library answers to exactly this name and never to the other variant.
+func CookieName(prefix, custom string, secure bool) string {
+	name := custom
+	if name == "" {
+		if prefix == "" {
+			prefix = defaultPrefix
+		}
+		name = prefix + ".session_token"
+	}
+	if secure {
+		return securePrefix + name
+	}
+	return name
+}
+
+// SecureCookies decides whether cookie names begin with __Secure-. setting is advanced.useSecureCookies: true, false,
+// or auto (also empty), which follows the base URL. Without a base URL the library asks NODE_ENV, which only the
+// application's own process knows: that is an error here.
+func SecureCookies(setting, baseURL string) (bool, error) {
+	switch setting {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "auto", "":
+		if baseURL == "" {
+			return false, errors.New("betterauth: secure cookies: auto needs the base URL; give it, or say true or false")
+		}
+		return strings.HasPrefix(baseURL, "https://"), nil
+	default:
+		return false, fmt.Errorf("betterauth: secure cookies: %q is not auto, true or false", setting)
+	}
+}
+
+// checkCookieName refuses what no browser sends back, and what the scan would never find.
+func checkCookieName(name string) error {
+	if name == "" {
+		return errors.New("betterauth: the session cookie has no name")
+	}
+	for i := range len(name) {
+		if !isTokenByte(name[i]) {
+			return fmt.Errorf("betterauth: %q is no cookie name; use letters, digits, -, _ and .", name)
+		}
+	}
+	return nil
+}
+
+// isTokenByte reports whether c may be part of a token (RFC 9110, section 5.6.2): names of cookies and of
+// authentication schemes are tokens.
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

@@ -1,0 +1,130 @@
+package config
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// BetterAuth repeats the options of your Better Auth app that change bytes, at their own path in snake_case; members of
+// `advanced` stand one level up.
+type BetterAuth struct {
+	// Better Auth's `baseURL`: the absolute URL people use. Required, unless `secure_cookies` is explicit.
+	URL string `yaml:"url"`
+	// Better Auth's secret, as it is: nothing is trimmed or decoded. Required.
+	Secret Secret `yaml:"secret"`
+	// Older secrets whose signatures are still accepted, which is more lenient than Better Auth. An entry is a secret,
+	// or `{version: 1, value: …}` where Better Auth knows it by a number; one equal to `secret` only tells its number.
+	Secrets []VersionedSecret `yaml:"secrets"`
+	// Better Auth's `advanced.cookiePrefix`.
+	CookiePrefix string `yaml:"cookie_prefix"`
+	// Whether cookie names begin with `__Secure-` (`advanced.useSecureCookies`). `auto`: when `url` is https.
+	SecureCookies Toggle  `yaml:"secure_cookies"`
+	Cookies       Cookies `yaml:"cookies"`
+	// Origins besides the request's own whose pages may use our cookies (`trustedOrigins`): `https://app.example.com`,
+	// with `*` and `?` as wildcards. The origin of `url` is always one.
+	TrustedOrigins []string  `yaml:"trusted_origins"`
+	Session        Session   `yaml:"session"`
+	Bearer         Bearer    `yaml:"bearer"`
+	Tables         Tables    `yaml:"tables"`
+	RateLimit      RateLimit `yaml:"rate_limit" idle:"true"`
+	Account        Account   `yaml:"account" idle:"true"`
+}
+
+// Cookies are names that differ from the usual ones (`advanced.cookies`).
+type Cookies struct {
+	SessionToken Cookie `yaml:"session_token"`
+}
+
+// Cookie is one cookie.
+type Cookie struct {
+	// The whole name, without `__Secure-`. Empty: the prefix and `.session_token`.
+	Name string `yaml:"name"`
+}
+
+// Session is Better Auth's `session`.
+type Session struct {
+	// How long a new or refreshed session lasts.
+	ExpiresIn time.Duration `yaml:"expires_in" idle:"true"`
+	// Age at which Better Auth refreshes a session that is used; 0: at every use.
+	UpdateAge time.Duration `yaml:"update_age" idle:"true"`
+	// Kind of Better Auth's cookie cache. Usher asks the store whatever it is, which is stricter.
+	CookieCache string `yaml:"cookie_cache" enum:"off,compact,jwt,jwe"`
+}
+
+// Bearer is Better Auth's bearer plugin.
+type Bearer struct {
+	// Accept signed session tokens only (`requireSignature`).
+	RequireSignature bool `yaml:"require_signature"`
+}
+
+// RateLimit is Better Auth's `rateLimit`.
+type RateLimit struct {
+	// Whether sign-in routes are limited; `auto`: as Better Auth does in production.
+	Enabled Toggle `yaml:"enabled"`
+}
+
+// Account is Better Auth's `account`, for signing in through Usher.
+type Account struct {
+	// Where the state of a sign-in is kept.
+	StoreStateStrategy string `yaml:"store_state_strategy" enum:"database,cookie"`
+	// Better Auth's `skipStateCookieCheck`.
+	SkipStateCookieCheck bool `yaml:"skip_state_cookie_check"`
+	// Whether provider tokens are stored encrypted (`encryptOAuthTokens`).
+	EncryptOAuthTokens bool `yaml:"encrypt_oauth_tokens"`
+	// Whether provider tokens are renewed at every sign-in.
+	UpdateAccountOnSignIn bool `yaml:"update_account_on_sign_in"`
+	// Whether the account is also kept in a cookie.
+	StoreAccountCookie bool           `yaml:"store_account_cookie"`
+	AccountLinking     AccountLinking `yaml:"account_linking"`
+}
+
+// AccountLinking is when a provider's account joins a user that is already there.
+type AccountLinking struct {
+	// Whether accounts are linked at all.
+	Enabled bool `yaml:"enabled"`
+	// Link on request only, never by e-mail address.
+	DisableImplicitLinking bool `yaml:"disable_implicit_linking"`
+	// Whether the local e-mail address must be verified before an account is linked to it.
+	RequireLocalEmailVerified bool `yaml:"require_local_email_verified"`
+	// Providers whose e-mail addresses count as verified.
+	TrustedProviders []string `yaml:"trusted_providers"`
+	// Whether an account with another e-mail address may be linked on request.
+	AllowDifferentEmails bool `yaml:"allow_different_emails"`
+	// Whether the last account may be unlinked.
+	AllowUnlinkingAll bool `yaml:"allow_unlinking_all"`
+	// Whether name and image are taken over when an account is linked.
+	UpdateUserInfoOnLink bool `yaml:"update_user_info_on_link"`
+}
+
+// VersionedSecret is a secret and the number Better Auth knows it by in stored ciphertext; 0: none.
+type VersionedSecret struct {
+	Version int
+	Value   Secret
+}
+
+// read takes a secret in any of its forms, or {version: 1, value: …}.
+func (s *VersionedSecret) read(d *decoder, n *yaml.Node, path string) {
+	if n.Kind != yaml.MappingNode || !hasKey(n, "version") {
+		s.Value.read(d, n, path)
+		return
+	}
+	var both struct {
+		Version int    `yaml:"version"`
+		Value   Secret `yaml:"value"`
+	}
+	d.value(n, valueOf(&both), path, "")
+	if both.Version < 0 {
+		d.at(d.place(n), path+".version", "must not be negative")
+	}
+	s.Version, s.Value = both.Version, both.Value
+}
+
+func hasKey(n *yaml.Node, name string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}

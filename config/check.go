@@ -1,0 +1,188 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// check judges the whole, once everything is in its place.
+func check(c *Config, f *findings) {
+	checkListen(&c.Listen, f)
+	checkProxies(c, f)
+	checkStore(c, f)
+	checkBetterAuth(c, f)
+	checkTables(&c.BetterAuth.Tables, f)
+	checkSignInURL(c, f)
+	checkHeaders(c, f)
+	checkOrganization(c, f)
+	policy := checkRules(c, f)
+	checkLimits(c, f)
+	checkLater(c, f)
+	if c.Enabled && !Refused(f.problems) {
+		warnRules(c, policy, f)
+		warnSignIn(c, policy, f)
+	}
+}
+
+func checkListen(l *Listen, f *findings) {
+	type listener struct {
+		key     string
+		address *string
+	}
+	all := []listener{{"listen.http", &l.HTTP}, {"listen.grpc", &l.GRPC}, {"listen.ops", &l.Ops}}
+	for i, one := range all {
+		if *one.address == "off" {
+			*one.address = ""
+		}
+		if *one.address != "" && !isAddress(*one.address) {
+			f.problem(one.key, "%s: write host:port, :port for every address of this machine, or off", quoted(*one.address))
+			continue
+		}
+		for _, other := range all[:i] {
+			if collide(*one.address, *other.address) {
+				if _, written := f.places[one.key]; !written { // then it is the other one that can be mended
+					one, other = other, one
+				}
+				f.problem(one.key, "%s is taken by %s; choose another port", quoted(*one.address), other.key)
+			}
+		}
+	}
+	if l.HTTP == "" && l.GRPC == "" {
+		f.problem("listen", "http and grpc are both off, so no proxy could ask; switch one on")
+	}
+}
+
+// collide reports whether only one of two addresses can be listened on.
+func collide(a, b string) bool {
+	hostA, portA, _ := cutLast(a, ":")
+	hostB, portB, _ := cutLast(b, ":")
+	return a != "" && b != "" && portA == portB && portA != "0" && (hostA == hostB || hostA == "" || hostB == "")
+}
+
+// cutLast is strings.Cut at the last separator; without one, everything is behind it.
+func cutLast(s, separator string) (before, after string, found bool) {
+	at := strings.LastIndex(s, separator)
+	if at < 0 {
+		return "", s, false
+	}
+	return s[:at], s[at+len(separator):], true
+}
+
+func isAddress(address string) bool {
+	host, port, found := cutLast(address, ":")
+	if n, err := strconv.Atoi(port); err != nil || !found || n < 0 || n > 65535 {
+		return false
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		_, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return err == nil
+	}
+	return !strings.ContainsAny(host, ":/ @")
+}
+
+func checkProxies(c *Config, f *findings) {
+	for i, entry := range c.TrustedProxies {
+		if strings.Contains(entry, "@") {
+			f.problem(indexed("trusted_proxies", i), "write an address or a prefix, as 10.0.0.0/8")
+		} else if _, err := gate.NewProxies([]string{entry}); err != nil {
+			f.problem(indexed("trusted_proxies", i), "%s", err)
+		}
+	}
+	if len(c.TrustedProxies) == 0 {
+		f.warn("trusted_proxies", "is empty, so nobody may ask and every request is refused; name your proxies")
+	}
+}
+
+func checkStore(c *Config, f *findings) {
+	const key = "store.url"
+	if raw := c.Store.URL.Reveal(); raw != "" {
+		checkStoreURL(raw, f)
+	} else if c.Enabled && c.Store.URL.IsZero() && !f.noted(key) {
+		f.problem(key, "is missing; set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database")
+	}
+	if t := c.Store.Timeout; t <= 0 || t >= 2*time.Second {
+		f.problem("store.timeout", "%s: must be more than 0 and less than 2s, because the gate answers within 2s", formatDuration(t))
+	}
+	if raw := c.Redis.URL.Reveal(); strings.Contains(raw, redacted) {
+		f.problem("redis.url", "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: REDIS_URL}", redacted)
+	} else if raw != "" && !strings.HasPrefix(raw, "redis://") && !strings.HasPrefix(raw, "rediss://") {
+		f.problem("redis.url", "write it as redis://host:6379 or rediss://…")
+	}
+}
+
+func checkStoreURL(raw string, f *findings) {
+	const key = "store.url"
+	if strings.Contains(raw, redacted) {
+		f.problem(key, "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: DATABASE_URL}", redacted)
+		return
+	}
+	scheme, rest, found := strings.Cut(raw, ":")
+	switch {
+	case strings.TrimSpace(raw) != raw:
+		f.problem(key, "begins or ends in white space; remove it")
+	case !found:
+		f.problem(key, "is no URL; write postgres://user:password@host:5432/database or sqlite:///path/to.db")
+	case scheme == "redis" || scheme == "rediss":
+		f.problem(key, "%s: sessions in Redis: %s", scheme, notInThisVersion)
+	case scheme == "http" || scheme == "https":
+		f.problem(key, "%s: asking Better Auth itself: %s", scheme, notInThisVersion)
+	case storeKind(raw) == "sqlite":
+		if path, _, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "?"); path == "" {
+			f.problem(key, "has no path; write sqlite:///path/to.db")
+		}
+	case storeKind(raw) == "postgres":
+		switch u, err := url.Parse(raw); { // the error would repeat the password
+		case !strings.HasPrefix(rest, "//"):
+			f.problem(key, "write it as postgres://user:password@host:5432/database")
+		case err != nil, strings.Contains(raw, "#"), strings.Count(raw, "@") > 1, u.User == nil && strings.Contains(raw, "@"):
+			f.problem(key, "is not a valid URL; percent-encode what is special in the password (@ is %%40, / is %%2F, ? is %%3F, # is %%23, %% is %%25)")
+		}
+	default:
+		f.problem(key, "its scheme is not known; Usher reads PostgreSQL and SQLite: postgres://user:password@host:5432/database or sqlite:///path/to.db")
+	}
+}
+
+const notInThisVersion = "not in this version yet; give the URL of Better Auth's database"
+
+// storeKind is what kind of database a URL means: postgres, sqlite, or nothing known.
+func storeKind(raw string) string {
+	switch scheme, _, _ := strings.Cut(raw, ":"); scheme {
+	case "postgres", "postgresql":
+		return "postgres"
+	case "sqlite", "file":
+		return "sqlite"
+	default:
+		return ""
+	}
+}
+
+func checkLimits(c *Config, f *findings) {
+	for key, share := range map[string]float64{"log.decisions.allowed": c.Log.Decisions.Allowed, "log.decisions.refused": c.Log.Decisions.Refused} {
+		if !(share >= 0 && share <= 1) {
+			f.problem(key, "%v: must be a share from 0 to 1; 0.01 is one in a hundred", share)
+		}
+	}
+	for key, d := range map[string]time.Duration{
+		"cache.ttl": c.Cache.TTL, "cache.ttl_unnotified": c.Cache.TTLUnnotified,
+		"better_auth.session.update_age": c.BetterAuth.Session.UpdateAge,
+	} {
+		if d < 0 {
+			f.problem(key, "%s: must not be negative", formatDuration(d))
+		}
+	}
+	if c.BetterAuth.Session.ExpiresIn <= 0 {
+		f.problem("better_auth.session.expires_in", "%s: must be more than 0", formatDuration(c.BetterAuth.Session.ExpiresIn))
+	}
+	if c.Cache.Size < 0 {
+		f.problem("cache.size", "%d: must not be negative", c.Cache.Size)
+	}
+}
+
+// cookieName is what RFC 6265 lets a name be, without what Better Auth's own parser takes apart.
+var cookieName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

@@ -1,0 +1,252 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// Every case is a whole file, or an environment, and everything that is said about it, in order.
+func TestProblems(t *testing.T) {
+	const rest = good
+	cases := []struct {
+		name, yaml string
+		env        map[string]string
+		disk       files
+		want       string
+	}{
+		{name: "nothing at all", want: `
+better_auth.secret: is missing; set BETTER_AUTH_SECRET, BETTER_AUTH_SECRET_FILE or better_auth.secret to Better Auth's own
+better_auth.url: is missing; set BETTER_AUTH_URL, or better_auth.url, to the URL people use, as https://app.example.com
+store.url: is missing; set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database
+`},
+		{name: "many at once, in the order of the file", yaml: `store:
+  url: "mysql://usher:hunter2@db.example.com/app"
+  timeout: soon
+  retries: 3
+lisen: { http: ":1" }
+better_auth:
+  frobnicate: true
+  cookiePrefix: acme
+  url: app.example.com
+  secret: hunter2
+  session: { expires_in: 7 }
+trusted_proxies:
+  - 10.0.0.0/8
+  - 0.0.0.0/0
+rules:
+  - { path: "no-slash", access: public }
+  - { path: "/x", access: publik }
+  - access: public
+    org: true
+cookie_prefix: acme
+`, want: `
+usher.yaml:2:8: store.url: its scheme is not known; Usher reads PostgreSQL and SQLite: postgres://user:password@host:5432/database or sqlite:///path/to.db
+usher.yaml:3:12: store.timeout: "soon": must be a duration, as 90s, 1.5h or 7d
+usher.yaml:4:3: store.retries: unknown key; docs/configuration.md lists them
+usher.yaml:5:1: lisen: unknown key; did you mean listen?
+usher.yaml:7:3: better_auth.frobnicate: unknown key; docs/configuration.md lists them
+usher.yaml:8:3: better_auth.cookiePrefix: unknown key; did you mean cookie_prefix?
+usher.yaml:9:8: better_auth.url: write an absolute URL, as https://app.example.com
+warning: usher.yaml:10:11: better_auth.secret: is shorter than 32 characters; make a new one in Better Auth and here: openssl rand -base64 32
+usher.yaml:11:26: better_auth.session.expires_in: "7": must be a duration, as 90s, 1.5h or 7d
+usher.yaml:14:5: trusted_proxies[1]: "0.0.0.0/0" trusts everybody, so anybody could choose who they are; name your proxies
+usher.yaml:16:13: rules[0].path: "no-slash": must begin with /
+usher.yaml:17:27: rules[1].access: "publik": must be required, optional or public; did you mean public?
+usher.yaml:18:13: rules[2].access: a public rule asks nobody, so it cannot demand an organization, roles or freshness; use required
+usher.yaml:20:1: cookie_prefix: unknown key; did you mean better_auth.cookie_prefix?
+`},
+		{name: "wrong kinds", yaml: rest + `listen: ":4480"
+trusted_proxies: 10.0.0.0/8
+redis: [a]
+rules: {path: /x}
+log: { level: [info], decisions: { allowed: many, refused: 2 } }
+cache: { size: lots, ttl: -1s }
+paths: { merge_slashes: perhaps }
+headers: { names: [a], remove: "x y" }
+organization: { sources: [header, second, {host: example.com}, {path: [x]}, {a: b, c: d}] }
+`, want: `
+usher.yaml:3:9: listen: must be a section of keys and values, not a single value
+usher.yaml:4:18: trusted_proxies: must be a list, as [a, b], not a single value
+usher.yaml:5:8: redis: must be a section of keys and values, not a list
+usher.yaml:6:8: rules: must be a list, as [a, b], not a section
+usher.yaml:7:15: log.level: must be a string, not a list
+usher.yaml:7:45: log.decisions.allowed: "many": must be a number
+usher.yaml:7:60: log.decisions.refused: 2: must be a share from 0 to 1; 0.01 is one in a hundred
+usher.yaml:8:16: cache.size: "lots": must be a whole number
+usher.yaml:8:27: cache.ttl: -1s: must not be negative
+usher.yaml:9:25: paths.merge_slashes: "perhaps": must be true or false
+usher.yaml:10:19: headers.names: must be a section of keys and values, not a list
+usher.yaml:10:32: headers.remove: must be a list, as [a, b], not a single value
+usher.yaml:11:35: organization.sources[1]: must be header, active, first, {host: "{org}.example.com"} or {path: "/orgs/{org}/"}
+usher.yaml:11:50: organization.sources[2]: "example.com": write it as {org}.example.com, without port
+usher.yaml:11:71: organization.sources[3]: must be a pattern, not a list
+usher.yaml:11:77: organization.sources[4]: must be header, active, first, {host: "{org}.example.com"} or {path: "/orgs/{org}/"}
+`},
+		{name: "twice, empty, merged, tagged, and a key that is none", yaml: rest + `log:
+  level: info
+  format:
+  level: warn
+cache: { size: !!binary aGk= }
+listen: { <<: {http: ":1"}, ? [a] : b }
+trusted_proxies: [10.0.0.0/8, ]
+rules: [ ~ ]
+sign_in_url:
+organization:
+`, want: `
+usher.yaml:5:3: log.format: has no value; give it one, or leave the key out for the default
+usher.yaml:6:3: log.level: is there twice; the first is in line 4
+usher.yaml:7:16: cache.size: YAML tags (!) are not read; put the value in quotes
+usher.yaml:8:11: listen: merge keys (<<) are not read; write the keys out
+usher.yaml:8:31: listen: a key must be a word
+usher.yaml:10:10: rules[0]: is empty; give it a value, or remove it
+usher.yaml:11:1: sign_in_url: has no value; give it one, or leave the key out for the default
+`},
+		{name: "an alias is a value like any other", yaml: rest + `rules:
+  - { host: x.example.com, path: /a, access: &who required }
+  - { path: /b/*, host: x.example.com, access: *who }
+`, want: ``},
+		{name: "no YAML", yaml: "store: {url: x\n", want: `
+usher.yaml:2:1: not YAML: did not find expected ',' or '}'
+`},
+		{name: "an unquoted star does not show the secret", yaml: "better_auth:\n  secret: *hunter2\n", want: `
+usher.yaml:2:11: not YAML: an alias (*…) without its anchor; put values that begin with * in quotes
+`},
+		{name: "a colon without its space does not show the secret", yaml: "better_auth: {secret:hunter2}\nstore: {postgres://usher:hunter2@db/app}\nheaders: {names: {a=hunter2: X}}\n", env: minimal(), want: `
+usher.yaml:1:15: better_auth.secret…: put a space behind the colon
+usher.yaml:2:9: store.postgres…: unknown key; docs/configuration.md lists them
+usher.yaml:3:19: headers.names.a…: no such field
+`},
+		{name: "two documents", yaml: rest + "---\nlog: {level: info}\n", want: `
+usher.yaml:3:1: a second YAML document begins here; put everything into one
+`},
+		{name: "not a mapping", yaml: "BETTER_AUTH_SECRET=hunter2\n", want: `
+usher.yaml:1:1: must be a section of keys and values, not a single value
+`},
+		{name: "an empty file", yaml: "# nothing yet\n", env: minimal(), want: ``},
+		{name: "store", yaml: `better_auth: {url: "https://app.example.com", secret: ` + goodSecret + `}
+store:
+  url: redis://cache.example.com
+  timeout: 2s
+  secondary: { url: "redis://cache.example.com", prefix: "x:", store_session_in_database: true }
+redis: { url: "cache.example.com:6379" }
+`, want: `
+usher.yaml:3:8: store.url: redis: sessions in Redis: not in this version yet; give the URL of Better Auth's database
+usher.yaml:4:12: store.timeout: 2s: must be more than 0 and less than 2s, because the gate answers within 2s
+usher.yaml:5:21: store.secondary.url: Better Auth's secondary storage is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:5:91: store.secondary.store_session_in_database: Better Auth's secondary storage is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:6:15: redis.url: write it as redis://host:6379 or rediss://…
+`},
+		{name: "later versions", yaml: rest + `headers: { ids: business }
+oauth: { providers: { google: { client_id: x, client_secret: hunter2 }, acme: {} } }
+provision: { users: { table: users }, organizations: {} }
+internal: { callers: [ { name: agent } ] }
+rules: [ { path: /internal/**, internal: true } ]
+`, want: `
+usher.yaml:3:17: headers.ids: business: making business rows is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:4:23: oauth.providers.google: signing in through Usher is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:4:73: oauth.providers.acme: signing in through Usher is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:5:14: provision.users: making business rows is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:6:13: internal.callers: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:7:32: rules[0].internal: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+`},
+		{name: "secrets", yaml: `better_auth:
+  url: https://app.example.com
+  secret: better-auth-secret-12345678901234567890
+  secrets: [ {file: /gone}, {env: NOT_THERE}, {path: hunter2}, [hunter2], (redacted), {file: /empty}, {version: -1, value: hunter2} ]
+store: { url: { file: /run/url } }
+`, disk: files{"/empty": "\n", "/run/url": "postgres://usher:hun#ter2@db.example.com/app\n"}, want: `
+usher.yaml:3:11: better_auth.secret: is Better Auth's built-in default, which everybody knows; make a new one: openssl rand -base64 32
+usher.yaml:4:14: better_auth.secrets[0]: there is no such file
+usher.yaml:4:29: better_auth.secrets[1]: env: this variable is not set
+usher.yaml:4:47: better_auth.secrets[2]: must be a string, {file: /path} or {env: NAME}
+usher.yaml:4:64: better_auth.secrets[3]: must be a string, {file: /path} or {env: NAME}
+usher.yaml:4:75: better_auth.secrets[4]: is (redacted), which ` + "`usher config print`" + ` writes instead of a secret; put the secret here, or {file: …} or {env: …}
+usher.yaml:4:87: better_auth.secrets[5]: the file is empty
+usher.yaml:4:103: better_auth.secrets[6].version: must not be negative
+usher.yaml:5:10: store.url: is not a valid URL; percent-encode what is special in the password (@ is %40, / is %2F, ? is %3F, # is %23, % is %25)
+`},
+		{name: "names", yaml: rest + `headers:
+  preset: oauth2_proxy
+  names: { user_id: X_User_Id, user_mail: X-Mail, user_name: X-User-Email, org_name: X-Envoy-Org }
+  remove: [X-User-Id, "a b", x_user_id, host]
+organization: { header: Authorization }
+listen: { http: "4480", grpc: "127.0.0.1:4482" }
+`, want: `
+usher.yaml:4:11: headers.preset: "oauth2_proxy": must be usher, oauth2-proxy, authelia, authentik or grafana; did you mean oauth2-proxy?
+usher.yaml:5:12: headers.names.user_id: "X_User_Id": use letters, digits and - only; backends confuse the rest with -
+usher.yaml:5:32: headers.names.user_mail: no such field; did you mean user_email?
+usher.yaml:5:51: headers.names.user_name: header X-User-Email already carries user_email
+usher.yaml:5:76: headers.names.org_name: "X-Envoy-Org" means something else already; choose another name
+usher.yaml:6:23: headers.remove[1]: "a b": no header that can be removed has this name
+usher.yaml:6:41: headers.remove[3]: "host": no header that can be removed has this name
+usher.yaml:7:25: organization.header: "Authorization" means something else already; choose another name
+usher.yaml:8:17: listen.http: "4480": write host:port, :port for every address of this machine, or off
+usher.yaml:8:31: listen.grpc: "127.0.0.1:4482" is taken by listen.ops; choose another port
+`},
+		{name: "tables, cookies, origins", yaml: `store: {url: postgres://db.example.com/app}
+sign_in_url: //evil.example.com
+better_auth:
+  url: https://*.example.com
+  secret: ` + goodSecret + `
+  tables:
+    time_zone: "Europe/Berlin'; --"
+    preset: camelCase
+    user: { fields: { emailVerifed: email_verified, name: "", email: mail, image: mail } }
+    users: { model_name: users }
+  cookie_prefix: "a b"
+  secure_cookies: sometimes
+  cookies: { session_token: { name: __Secure-sid } }
+  advanced: { cookiePrefix: x }
+  trusted_origins: [ "https://app.example.com/path", "https://usher:hunter2@app.example.com", "https://*", app.example.com, "myapp://" ]
+`, want: `
+usher.yaml:2:14: sign_in_url: write an absolute URL, as https://app.example.com, or a path, as /sign-in
+usher.yaml:4:8: better_auth.url: write an absolute URL, as https://app.example.com
+usher.yaml:7:16: better_auth.tables.time_zone: "Europe/Berlin'; --": write a zone's name, as UTC or Europe/Berlin
+usher.yaml:8:13: better_auth.tables.preset: "camelCase": must be snake_case
+usher.yaml:9:23: better_auth.tables.user.fields.emailVerifed: Usher knows no such field of user; did you mean emailVerified?; leave out what your own plugins add
+usher.yaml:9:53: better_auth.tables.user.fields.name: has no column; write its name, or leave the field out
+usher.yaml:9:76: better_auth.tables.user.fields.image: column "mail" already holds email
+usher.yaml:10:5: better_auth.tables.users: unknown key; did you mean user?
+usher.yaml:11:18: better_auth.cookie_prefix: "a b": a cookie's name has letters, digits, -, _ and .
+usher.yaml:12:19: better_auth.secure_cookies: "sometimes": must be auto, true or false
+warning: usher.yaml:13:37: better_auth.cookies.session_token.name: write it without __Secure-, which browsers show because of https; secure_cookies adds it
+usher.yaml:14:3: better_auth.advanced: unknown key; members of Better Auth's ` + "`advanced`" + ` stand directly below better_auth
+warning: usher.yaml:15:22: better_auth.trusted_origins[0]: "https://app.example.com/path" matches nothing, as in Better Auth: an origin has no path; remove it
+usher.yaml:15:54: better_auth.trusted_origins[1]: an origin is scheme://host[:port], without user name or password
+warning: usher.yaml:15:95: better_auth.trusted_origins[2]: "https://*" trusts every site there is; name your own
+warning: usher.yaml:15:108: better_auth.trusted_origins[3]: "app.example.com" matches nothing, as in Better Auth; write https://app.example.com
+`},
+		{name: "variables", env: map[string]string{
+			"BETTER_AUTH_SECRET": goodSecret, "BETTER_AUTH_SECRET_FILE": "hunter2", "BETTER_AUTH_URL": "https://usher:hunter2@app.example.com",
+			"DATABASE_URL_FILE": "/gone", "USHER_STORE_TIMEOUT": "soon", "USHER_STOER_URL": "x", "USHER_LISTEN_HTTP_FILE": "x",
+			"USHER_RULES": "[{path: x}, {path: /a, acess: public}]", "USHER_TRUSTED_PROXIES": "10.0.0.0/8, ::/0",
+			"USHER_HEADERS_NAMES": "{user_id: X-Id", "USHER_CONFIG": "", "USHER_LOG_LEVEL": "",
+			"USHER_SERVICE_HOST": "10.0.0.1", "USHER_SERVICE_PORT_HTTP": "4480", "USHER_PORT": "tcp://10.0.0.1:4480",
+			"USHER_GATE_PORT_4480_TCP_PORT": "4480", "USHER_PORT_4480_TCP": "tcp://10.0.0.1:4480", "USHER_LISTEN_PORT": "4480",
+		}, want: `
+env BETTER_AUTH_SECRET: better_auth.secret: BETTER_AUTH_SECRET_FILE is set too; keep one of them
+env BETTER_AUTH_URL: better_auth.url: cannot hold a user name or password; remove them
+env DATABASE_URL_FILE: store.url: there is no such file
+env USHER_HEADERS_NAMES: not YAML: did not find expected ',' or '}'
+env USHER_LISTEN_HTTP_FILE: only secrets are read from files; set USHER_LISTEN_HTTP
+env USHER_LISTEN_PORT: unknown variable; did you mean USHER_LISTEN_OPS?
+env USHER_RULES: rules[0].path: "x": must begin with /
+env USHER_RULES: rules[1].acess: unknown key; did you mean access?
+env USHER_STOER_URL: unknown variable; did you mean USHER_STORE_URL?
+env USHER_STORE_TIMEOUT: "soon": must be a duration, as 90s, 1.5h or 7d
+env USHER_TRUSTED_PROXIES: trusted_proxies[1]: "::/0" trusts everybody, so anybody could choose who they are; name your proxies
+`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, problems := load(c.yaml, c.env, c.disk)
+			got := lines(problems)
+			if want := strings.TrimPrefix(c.want, "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if strings.Contains(got, "hunter2") || strings.Contains(got, "hun#ter2") {
+				t.Error("a secret is shown")
+			}
+		})
+	}
+}

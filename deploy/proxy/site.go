@@ -1,0 +1,231 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// site is what templates see: Params after every value was parsed. Nothing in it has a character that any of the
+// configuration languages gives a meaning to, so templates need not quote.
+type site struct {
+	Listen   address
+	Upstream address
+	Gate     address
+	GRPC     bool
+	Origin   string // https://app.example.com without a default port; empty: none fixed
+	Scheme   string // of Origin
+	Host     string // of Origin, with its port if it has one
+	At       string // "@" and the rule, or nothing: what follows /gate/NAME
+	Rule     string
+	Cookies  []string
+	Remove   []string // further headers the gate removes
+	Names    []string // every identity header as it is spelled, the organization header included
+	Org      string   // the header a client may ask for an organization with, as spelled; empty: none
+}
+
+// Others are the identity headers that are no question: a client has no reason to send one.
+func (s *site) Others() []string {
+	return slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return name == s.Org })
+}
+
+// address is host:port.
+type address struct {
+	Host string // a name, an IPv4 address, or an IPv6 address without brackets; of a listener empty for all
+	Port string
+}
+
+func (a address) String() string { return net.JoinHostPort(a.Host, a.Port) }
+
+// IP reports whether the host is an address, which needs no resolver.
+func (a address) IP() bool {
+	_, err := netip.ParseAddr(a.Host)
+	return err == nil
+}
+
+// Service and Namespace take a Kubernetes name apart: usher.auth.svc.cluster.local. Without a namespace it is the
+// resource's own.
+func (a address) Service() string { name, _, _ := strings.Cut(a.Host, "."); return name }
+
+// Namespace is empty where the name has none.
+func (a address) Namespace() string {
+	_, rest, _ := strings.Cut(a.Host, ".")
+	namespace, _, _ := strings.Cut(rest, ".")
+	return namespace
+}
+
+const (
+	defaultListen   = ":8080"
+	defaultUpstream = "127.0.0.1:3000"
+	defaultHTTP     = ":4480"
+	defaultGRPC     = ":4481"
+)
+
+// newSite parses p for one proxy. It refuses more than the configuration languages would, because a value that means
+// something in one of them (a quote, a brace, a blank) could end a directive and begin another.
+func newSite(f family, p Params) (*site, error) {
+	var problems []error
+	complain := func(flag, value, want string) {
+		problems = append(problems, fmt.Errorf("%s %q: want %s", flag, value, want))
+	}
+	s := &site{}
+	var ok bool
+	if s.Listen, ok = parseListen(or(p.Listen, defaultListen)); !ok {
+		complain("-listen", p.Listen, ":PORT or IP:PORT")
+	}
+	if s.Upstream, ok = parseAddress(or(p.Upstream, defaultUpstream)); !ok {
+		complain("-upstream", p.Upstream, "HOST:PORT")
+	}
+	mode := or(p.Mode, f.modes[0])
+	if !slices.Contains(f.modes, mode) {
+		complain("-mode", p.Mode, f.Name+" asks over "+strings.Join(f.modes, " or "))
+	}
+	s.GRPC = mode == "grpc"
+	if s.Gate, ok = parseAddress(or(p.Gate, gateOf(p, s.GRPC, f.kubernetes))); !ok {
+		complain("-gate", p.Gate, "HOST:PORT")
+	} else if f.kubernetes && s.Gate.IP() {
+		complain("-gate", p.Gate, "a Service, NAME.NAMESPACE:PORT, on Kubernetes")
+	}
+	if f.kubernetes && (s.Upstream.IP() || s.Upstream.Host == "localhost") {
+		s.Upstream.Host = "app" // the flag's default means nothing in a cluster
+	}
+	if p.Public != "" && !s.public(p.Public) {
+		complain("-public", p.Public, "an origin, https://app.example.com")
+	}
+	if s.Rule = p.Rule; s.Rule != "" {
+		s.At = "@" + s.Rule
+		if !plain(s.Rule, "-_") {
+			complain("rule", s.Rule, "letters, digits, - and _")
+		}
+	}
+	s.Cookies = p.Cookies
+	for _, name := range p.Cookies {
+		if !plain(name, "-_.") {
+			complain("cookie", name, "letters, digits, -, _ and .")
+		}
+	}
+	s.Remove = p.Remove
+	for _, name := range p.Remove {
+		if !plain(name, "-_") {
+			complain("headers.remove", name, "letters, digits, - and _")
+		}
+	}
+	if err := s.headers(p.Headers); err != nil {
+		problems = append(problems, err)
+	}
+	return s, errors.Join(problems...)
+}
+
+func or(value, otherwise string) string {
+	if value != "" {
+		return value
+	}
+	return otherwise
+}
+
+// gateOf is where Usher is if nobody says: on this machine, at the port of its configuration.
+func gateOf(p Params, grpc, kubernetes bool) string {
+	listen := or(p.HTTPListen, defaultHTTP)
+	if grpc {
+		listen = or(p.GRPCListen, defaultGRPC)
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if kubernetes {
+		return net.JoinHostPort("usher.usher.svc.cluster.local", port)
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func parseListen(s string) (address, bool) {
+	a, ok := split(s)
+	if a.Host == "" || !ok {
+		return a, ok
+	}
+	ip, err := netip.ParseAddr(a.Host)
+	return a, err == nil && ip.Zone() == ""
+}
+
+func parseAddress(s string) (address, bool) {
+	a, ok := split(s)
+	if !ok || a.Host == "" {
+		return a, false
+	}
+	if ip, err := netip.ParseAddr(a.Host); err == nil {
+		return a, ip.Zone() == "" && !ip.IsUnspecified()
+	}
+	return a, hostName(a.Host)
+}
+
+func split(s string) (address, bool) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return address{}, false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return address{Host: host, Port: strconv.FormatUint(n, 10)}, err == nil && n > 0
+}
+
+// hostName accepts DNS names, and the _ that Docker's have.
+func hostName(s string) bool {
+	return len(s) <= 253 && plain(s, "-_.") && !strings.Contains(s, "..") && !strings.ContainsAny(s[:1]+s[len(s)-1:], "-.")
+}
+
+// plain reports whether s is made of letters, digits and these others, and not empty.
+func plain(s, others string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// public parses the origin that browsers see.
+func (s *site) public(origin string) bool {
+	u, err := url.Parse(strings.TrimSuffix(origin, "/"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.String() != u.Scheme+"://"+u.Host {
+		return false
+	}
+	port, byDefault := u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	a, ok := parseAddress(net.JoinHostPort(u.Hostname(), or(port, byDefault)))
+	if !ok {
+		return false
+	}
+	s.Scheme, s.Host = u.Scheme, strings.ToLower(a.String())
+	if a.Port == byDefault {
+		s.Host = strings.TrimSuffix(s.Host, ":"+byDefault)
+	}
+	s.Origin = s.Scheme + "://" + s.Host
+	return true
+}
+
+// headers takes the names. gate.NewHeaders allows letters, digits and "-" only.
+func (s *site) headers(h *gate.Headers) error {
+	if h == nil {
+		names, _ := gate.Preset("usher")
+		var err error
+		if h, err = gate.NewHeaders(gate.HeadersConfig{Names: names, Organization: "X-Org-Id"}); err != nil {
+			return fmt.Errorf("headers: %w", err)
+		}
+	}
+	s.Names = h.Names()
+	for _, name := range s.Names {
+		if strings.EqualFold(name, h.Organization()) {
+			s.Org = name
+		}
+	}
+	return nil
+}

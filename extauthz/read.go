@@ -1,0 +1,205 @@
+package extauthz
+
+import (
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// Field numbers of go-control-plane/envoy v1.40.0; TestFieldNumbers compares them with the generated descriptors.
+const (
+	checkAttributes     protowire.Number = 1 // CheckRequest.attributes
+	attributeSource     protowire.Number = 1 // AttributeContext.source, a Peer
+	attributeRequest    protowire.Number = 4 // AttributeContext.request
+	attributeExtensions protowire.Number = 10
+	peerAddress         protowire.Number = 1 // Peer.address
+	addressSocket       protowire.Number = 1 // Address.socket_address
+	socketAddress       protowire.Number = 2 // SocketAddress.address
+	requestHTTP         protowire.Number = 2 // AttributeContext.Request.http
+	httpMethod          protowire.Number = 2
+	httpHeaders         protowire.Number = 3 // map<string, string>
+	httpPath            protowire.Number = 4
+	httpHost            protowire.Number = 5
+	httpScheme          protowire.Number = 6
+	httpHeaderMap       protowire.Number = 13 // HeaderMap
+	headerMapHeaders    protowire.Number = 1  // repeated HeaderValue
+	entryKey            protowire.Number = 1  // of a map entry and of a HeaderValue
+	entryValue          protowire.Number = 2
+	headerRawValue      protowire.Number = 3 // HeaderValue.raw_value
+)
+
+// message is a CheckRequest being read.
+type message struct {
+	headers *gate.Headers
+	q       *gate.Request
+
+	// What the request says of itself among its headers. Envoy makes both from the same place, so a difference means
+	// that somebody else wrote one of them.
+	method, path, host, scheme string
+
+	mapped, listed bool     // headers came in the map, in the list
+	external       string   // x-envoy-external-address
+	forwardedFor   []string // x-forwarded-for, as received
+	source         string   // the connection-level peer of the proxy
+}
+
+// read fills q from an encoded CheckRequest, which came from the proxy at the address asker. A message that has no single
+// meaning is refused in q; one that cannot be read to its end is reported, because then there may be headers nobody saw.
+func (s *Server) read(raw string, asker netip.Addr, q *gate.Request) (whole bool) {
+	m := message{headers: s.headers, q: q}
+	if !each(raw, m.check) {
+		q.Refuse(gate.AmbiguousRequest)
+		return false
+	}
+	if m.mapped && m.listed || q.Method == "" || q.Target == "" || q.Host == "" ||
+		differs(m.method, q.Method) || differs(m.path, q.Target) || differs(m.host, q.Host) || differs(m.scheme, q.Scheme) {
+		q.Refuse(gate.AmbiguousRequest)
+	}
+	q.Client = m.client(s.proxies, asker)
+	return true
+}
+
+func differs(said, is string) bool { return said != "" && said != is }
+
+func (m *message) check(f field) bool {
+	return f.number != checkAttributes || each(f.value, m.attributes)
+}
+
+func (m *message) attributes(f field) bool {
+	switch f.number {
+	case attributeSource:
+		return each(f.value, m.peer)
+	case attributeRequest:
+		return each(f.value, m.request)
+	case attributeExtensions:
+		return m.extension(f.value)
+	}
+	return true
+}
+
+func (m *message) peer(f field) bool {
+	return f.number != peerAddress || each(f.value, func(f field) bool {
+		return f.number != addressSocket || each(f.value, func(f field) bool {
+			if f.number == socketAddress {
+				m.source = f.value
+			}
+			return true
+		})
+	})
+}
+
+func (m *message) request(f field) bool {
+	return f.number != requestHTTP || each(f.value, m.http)
+}
+
+func (m *message) http(f field) bool {
+	switch f.number {
+	case httpMethod:
+		m.q.Method = f.value
+	case httpPath:
+		m.q.Target = f.value
+	case httpHost:
+		m.q.Host = f.value
+	case httpScheme:
+		m.q.Scheme = f.value
+	case httpHeaders:
+		m.mapped = true
+		return m.header(f.value)
+	case httpHeaderMap:
+		return each(f.value, func(f field) bool {
+			if f.number != headerMapHeaders {
+				return true
+			}
+			m.listed = true
+			return m.header(f.value)
+		})
+	}
+	return true
+}
+
+// header reads a map entry or a HeaderValue: the first two fields are the same, and a map entry has no third.
+func (m *message) header(encoded string) bool {
+	var name, value, raw string
+	if !each(encoded, func(f field) bool {
+		switch f.number {
+		case entryKey:
+			name = f.value
+		case entryValue:
+			value = f.value
+		case headerRawValue:
+			raw = f.value
+		}
+		return true
+	}) || !utf8.ValidString(name) { // no HTTP header is named so, and it could not be named in headers_to_remove
+		return false
+	}
+	if raw != "" {
+		if differs(value, raw) {
+			m.q.Refuse(gate.AmbiguousRequest)
+		}
+		value = raw
+	}
+	switch name {
+	case ":method":
+		m.say(&m.method, value)
+	case ":path":
+		m.say(&m.path, value)
+	case ":authority", "host":
+		m.say(&m.host, value)
+	case ":scheme":
+		m.say(&m.scheme, value)
+	case "x-envoy-external-address":
+		m.external = value
+	case "x-forwarded-for":
+		m.forwardedFor = append(m.forwardedFor, value)
+	default:
+		if name != "" && name[0] != ':' {
+			m.headers.Collect(m.q, name, value)
+		}
+	}
+	return true
+}
+
+// say notes what the request says of itself, once.
+func (m *message) say(what *string, value string) {
+	if differs(*what, value) {
+		m.q.Refuse(gate.AmbiguousRequest)
+	}
+	*what = value
+}
+
+// extension finds the rule that the proxy's configuration picked: context_extensions is never client data.
+func (m *message) extension(encoded string) bool {
+	var name, value string
+	whole := each(encoded, func(f field) bool {
+		switch f.number {
+		case entryKey:
+			name = f.value
+		case entryValue:
+			value = f.value
+		}
+		return true
+	})
+	if name == "rule" {
+		if m.q.Rule = value; value == "" { // somebody meant a rule; the first match need not be it
+			m.q.Refuse(gate.UnknownRule)
+		}
+	}
+	return whole
+}
+
+// client is who sent the request, for logs: what Envoy found out, else the last stranger in the chain of proxies, else
+// the peer of Envoy's connection, else Envoy.
+func (m *message) client(proxies gate.Proxies, asker netip.Addr) netip.Addr {
+	if address, err := netip.ParseAddr(strings.TrimSpace(m.external)); err == nil {
+		return address.Unmap().WithZone("")
+	}
+	if source, err := netip.ParseAddr(m.source); err == nil {
+		asker = source.Unmap().WithZone("")
+	}
+	return proxies.Client(m.forwardedFor, asker)
+}

@@ -1,0 +1,140 @@
+package extauthz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Gate    *gate.Gate   // required
+	Proxies gate.Proxies // who may ask; zero: nobody
+	Log     *slog.Logger // hears of our own faults; nil: nobody does. Decisions are the gate's to observe
+}
+
+// Server answers Envoy. It is safe for concurrent use. Its zero value refuses everything.
+type Server struct {
+	gate    *gate.Gate
+	headers *gate.Headers
+	proxies gate.Proxies
+	log     *slog.Logger
+}
+
+var _ authv3.AuthorizationServer = (*Server)(nil)
+
+// New makes a Server.
+func New(c Config) (*Server, error) {
+	if c.Gate == nil {
+		return nil, errors.New("extauthz: Gate is required")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{gate: c.Gate, headers: c.Gate.Headers(), proxies: c.Proxies, log: c.Log}, nil
+}
+
+// Register adds the service to a server made with ServerOptions, and the health service beside it unless it is nil.
+func (s *Server) Register(server grpc.ServiceRegistrar, health grpc_health_v1.HealthServer) {
+	service := authv3.Authorization_ServiceDesc
+	service.Methods = []grpc.MethodDesc{{MethodName: "Check", Handler: check}}
+	server.RegisterService(&service, s)
+	if health != nil {
+		grpc_health_v1.RegisterHealthServer(server, health)
+	}
+}
+
+// Check answers a generated message: the same path as over the wire, for callers in the same process. It returns no
+// error.
+func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	raw, err := proto.Marshal(request)
+	if err != nil {
+		raw = unreadable
+	}
+	response := new(authv3.CheckResponse)
+	if err := proto.Unmarshal(s.answer(ctx, string(raw)), response); err != nil {
+		return nil, fmt.Errorf("extauthz: %w", err) // not while TestAnswersCanBeRead passes
+	}
+	return response, nil
+}
+
+// unreadable is a message that ends within its first tag.
+var unreadable = []byte{0xff}
+
+// check is what a grpc.Server calls. The message without fields keeps all it is given, unparsed, and writes it back the
+// same way: so any codec and any interceptor work, and it is us who parse.
+func check(server any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+	request := new(emptypb.Empty)
+	if err := decode(request); err != nil {
+		return nil, err // not a message at all, so not Envoy; grpc-go has told the caller already
+	}
+	answer := func(ctx context.Context, request any) (any, error) {
+		raw := request.(*emptypb.Empty).ProtoReflect().GetUnknown()
+		return frame(server.(*Server).answer(ctx, string(raw))), nil
+	}
+	if intercept == nil {
+		return answer(ctx, request)
+	}
+	info := &grpc.UnaryServerInfo{Server: server, FullMethod: authv3.Authorization_Check_FullMethodName}
+	return intercept(ctx, request, info, answer)
+}
+
+func frame(encoded []byte) *emptypb.Empty {
+	m := new(emptypb.Empty)
+	m.ProtoReflect().SetUnknown(encoded)
+	return m
+}
+
+// answer judges an encoded CheckRequest and encodes the CheckResponse. It has an answer to everything.
+func (s *Server) answer(ctx context.Context, raw string) (response []byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			response = encode(broken())
+			s.complain("extauthz: panic", v)
+		}
+	}()
+	q := &gate.Request{Edge: "envoy-grpc"}
+	whole := true
+	if asker := askerOf(ctx); s.proxies.Trusts(asker) {
+		whole = s.read(raw, asker, q)
+	} else {
+		q.Client = asker
+		q.Refuse(gate.UntrustedProxy)
+	}
+	d := s.gate.Check(ctx, q)
+	if !whole && d.Verdict == gate.Allow { // a gate that is switched off passes everybody, but not headers it has not seen
+		d = gate.Decision{Reason: gate.AmbiguousRequest}
+	}
+	return encode(s.gate.Answer(q, d), d.Facts())
+}
+
+func (s *Server) complain(what string, v any) {
+	if s.log != nil {
+		s.log.Error(what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}
+
+// askerOf is the address of the connection's other end; the zero Addr, which nobody trusts, where it has none.
+func askerOf(ctx context.Context) netip.Addr {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return netip.Addr{}
+	}
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,145 @@
+package forwardauth_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// inFlight is how many connections ask at once, each one question after the other.
+const inFlight = 32
+
+// browser is what a browser sends besides: about 1 KB in all.
+const browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0\n" +
+	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\nAccept-Language: en-GB,en;q=0.7,de;q=0.3\n" +
+	"Accept-Encoding: gzip, deflate, br, zstd\nReferer: https://app.test/dashboard?tab=projects&sort=recent\n" +
+	"Sec-Fetch-Dest: document\nSec-Fetch-Mode: navigate\nSec-Fetch-Site: same-origin\nUpgrade-Insecure-Requests: 1\nPriority: u=0, i\n" +
+	"Dnt: 1\nTe: trailers\nX-Request-Id: 4bf92f35-77b3-4da6-a3ce-929d0e0e4736\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Port: 443\n" +
+	"Cookie: _ga=GA1.1.1337421942.1700000000; theme=dark; csrf=0e1b5c5a2f7d4f6c9a8b7e6d5c4b3a29; session=alice; consent=a%2Cb%2Cc\n"
+
+// load asks a server for as long as a benchmark wants.
+type load struct {
+	question []byte
+	conns    []net.Conn
+	readers  []*bufio.Reader
+}
+
+func newLoad(b *testing.B, handler http.Handler, question string) *load {
+	b.Helper()
+	server := httptest.NewServer(handler)
+	b.Cleanup(server.Close)
+	l := &load{question: []byte(strings.ReplaceAll(question+"\n", "\n", "\r\n"))}
+	for range inFlight {
+		conn, r := connect(b, server.Listener.Addr().String())
+		must(b, conn.SetDeadline(time.Time{}))
+		l.conns, l.readers = append(l.conns, conn), append(l.readers, r)
+	}
+	return l
+}
+
+// run asks n times on each connection and says how long that took.
+func (l *load) run(b *testing.B, n int) time.Duration {
+	start := time.Now()
+	var group sync.WaitGroup
+	for i, conn := range l.conns {
+		group.Go(func() {
+			for range n {
+				if _, err := conn.Write(l.question); err != nil {
+					b.Error(err)
+					return
+				}
+				if err := readOK(l.readers[i]); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return time.Since(start)
+}
+
+// readOK reads a 200 without body, cheaply: the client shares the processors with the server.
+func readOK(r *bufio.Reader) error {
+	line, err := r.ReadSlice('\n')
+	if err != nil || !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+		return fmt.Errorf("%q: %w", line, err)
+	}
+	for len(line) > 2 {
+		if line, err = r.ReadSlice('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkCheck compares the gate, asked by Traefik for somebody who is signed in, with a handler that says 200 and
+// six headers, over the same loopback connections. "ratio" interleaves both; budget 3 of perf.md wants 0.75.
+func BenchmarkCheck(b *testing.B) {
+	question := "GET /gate/traefik HTTP/1.1\nHost: gate\n" + browser + "X-Forwarded-Method: GET\nX-Forwarded-Proto: https\n" +
+		"X-Forwarded-Host: app.test\nX-Forwarded-Uri: /dashboard/projects/42?tab=members\n"
+	bare := newLoad(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("X-User-Id", "u-alice")
+		header.Set("X-User-Email", "alice@app.test")
+		header.Set("X-Session-Id", "s-alice")
+		header.Set("X-Org-Id", "o-acme")
+		header.Set("X-Org-Role", "owner")
+		header.Set("X-Auth-Method", "cookie")
+		w.WriteHeader(http.StatusOK)
+	}), question)
+	gated := newLoad(b, newWorld(b).http, question)
+	for name, l := range map[string]*load{"bare": bare, "gate": gated} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var took time.Duration
+			for b.Loop() {
+				took += l.run(b, 4)
+			}
+			b.ReportMetric(float64(b.N)*4*inFlight/took.Seconds(), "checks/s")
+			b.ReportMetric(float64(took.Nanoseconds())/float64(b.N*4*inFlight), "ns/check")
+		})
+	}
+	b.Run("ratio", func(b *testing.B) {
+		var without, with time.Duration
+		for b.Loop() {
+			without += bare.run(b, 16)
+			with += gated.run(b, 16)
+		}
+		b.ReportMetric(without.Seconds()/with.Seconds(), "ratio")
+	})
+}
+
+// BenchmarkHandler is the gate's own share: no connection, no parsing of the question.
+func BenchmarkHandler(b *testing.B) {
+	w := newWorld(b)
+	raw := "GET /gate/traefik HTTP/1.1\nHost: gate\n" + browser + forwardedFamily + "\n"
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(raw, "\n", "\r\n"))))
+	must(b, err)
+	r.RemoteAddr = "10.0.0.7:40000"
+	r.Header.Set("X-Forwarded-Uri", "/private")
+	b.ReportAllocs()
+	for b.Loop() {
+		nothing := &discard{header: make(http.Header)}
+		if w.http.ServeHTTP(nothing, r); nothing.status != 200 {
+			b.Fatal(nothing.status)
+		}
+	}
+}
+
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(p []byte) (int, error) { return io.Discard.Write(p) }

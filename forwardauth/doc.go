@@ -1,0 +1,12 @@
+// Package forwardauth is the gate's HTTP edges: the sub-requests by which Traefik, Caddy, nginx, HAProxy and Envoy's HTTP
+// service ask whether a request may pass.
+//
+// It owns, one file each, how a proxy says what the original request was and what it can hear; what they share is
+// handler.go (who may ask, which path is which proxy), forwarded.go (X-Forwarded-*), respond.go (the one place where an
+// answer becomes bytes) and ticket.go. It must not decide: no rule, no session, no reason of its own beyond "this
+// request has no single meaning".
+//
+// What every proxy lets its clients write differs, so there is one family of headers for each path and never a second
+// one to fall back to. The path is read as it came: behind /gate/envoy follows the client's own, which nothing may clean
+// or redirect (no http.ServeMux in front; see proxies.md, section 1). Bodies and trailers are never read.
+package forwardauth

@@ -1,0 +1,30 @@
+package forwardauth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// envoy is the HTTP service of Envoy's ext_authz filter. The check has the method, the Host and the target of the
+// original request, behind a prefix that the configuration chose; only the scheme is in a header, which Envoy sets
+// itself. Exactly 200 lets the request pass.
+func envoy() dialect {
+	return dialect{
+		edge:   "envoy",
+		family: "x-forwarded-proto",
+		read: func(c *check) {
+			c.q.Method, c.q.Host, c.q.Target = c.r.Method, c.r.Host, c.target
+			c.q.Scheme = c.word("X-Forwarded-Proto")
+		},
+		write: func(_ *Handler, _ *check, _ gate.Decision, a *gate.Answer) reply {
+			out := plain(a)
+			if names := slices.Concat(a.Unset, a.Remove); a.Verdict == gate.Allow && len(names) > 0 {
+				slices.Sort(names)
+				out.add("X-Envoy-Auth-Headers-To-Remove", strings.Join(slices.Compact(names), ","))
+			}
+			return out
+		},
+	}
+}

@@ -1,0 +1,94 @@
+package forwardauth
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// reply is what goes to the proxy. Its zero value is a 403.
+type reply struct {
+	status int
+	lines  []gate.Header
+	body   string
+}
+
+// plain writes an answer as it is: identity on an allow and nowhere else.
+func plain(a *gate.Answer) reply {
+	if a.Verdict == gate.Allow {
+		return reply{status: http.StatusOK, lines: append(a.Identity, a.Headers...)}
+	}
+	out := reply{status: a.Status, lines: a.Headers, body: a.Body}
+	if out.status < 300 || out.status > 599 { // no proxy may take a refusal for a success
+		out.status = http.StatusForbidden
+	}
+	return out
+}
+
+// broken is the decision and the answer when the real ones could not be made. The zero Gate knows the latter.
+func broken() (gate.Decision, gate.Answer) {
+	d := gate.Decision{Verdict: gate.Unavailable, Reason: gate.InternalError}
+	return d, new(gate.Gate).Answer(nil, d)
+}
+
+func notFound() reply {
+	out := reply{status: http.StatusNotFound, body: `{"message":"Not found","code":"NOT_FOUND"}`}
+	out.add("Content-Type", "application/json")
+	out.add("Cache-Control", "no-store")
+	return out
+}
+
+func (out *reply) add(name, value string) {
+	out.lines = append(out.lines, gate.Header{Name: name, Value: value})
+}
+
+// respond writes a reply. It is the only place that writes one. What it is given may be wrong (a line break in a value):
+// then it says that something broke, and never lets anything pass.
+func respond(w http.ResponseWriter, r *http.Request, out reply) {
+	if !sound(out.lines) {
+		_, a := broken()
+		out = plain(&a)
+	}
+	if out.status == 0 {
+		out.status = http.StatusForbidden
+	}
+	header := w.Header()
+	values := make([]string, len(out.lines)) // one allocation for all lines; no name occurs twice
+	for i, line := range out.lines {
+		values[i] = line.Value
+		header[http.CanonicalHeaderKey(line.Name)] = values[i : i+1 : i+1]
+	}
+	header.Set("Content-Length", strconv.Itoa(len(out.body)))
+	if r.ContentLength != 0 {
+		// A proxy announced a body that it does not send (HAProxy's auth-request.lua, an nginx that was not told to clear
+		// Content-Length). The server would wait for it before it answers.
+		header.Set("Connection", "close")
+		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 has no need for it, and says so
+	}
+	w.WriteHeader(out.status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, out.body) // a proxy that is gone needs no answer
+	}
+}
+
+// sound reports whether every line is one line, with a name.
+func sound(lines []gate.Header) bool {
+	for _, line := range lines {
+		if line.Name == "" || line.Value == "" {
+			return false
+		}
+		for i := range len(line.Name) {
+			if c := line.Name[i]; c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+				return false
+			}
+		}
+		for i := range len(line.Value) {
+			if c := line.Value[i]; c < 0x20 || c == 0x7f {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,67 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/postgres"
+	"github.com/usherauth/usher/store/sqlite"
+)
+
+// plugins are those whose tables the gate and the companion use; Better Auth's other plugins bring their own.
+var plugins = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
+
+// tables are the names the configuration gives to Better Auth's tables.
+func tables(c *config.Config) betterauth.Tables {
+	from := c.Tables()
+	t := betterauth.Tables{
+		Preset: from.Preset, UsePlural: from.UsePlural, Schema: from.Schema, TimeZone: from.TimeZone,
+		Models: make(map[string]betterauth.Rename),
+	}
+	for _, m := range from.Models() {
+		if m.Table.ModelName != "" || len(m.Table.Fields) > 0 {
+			t.Models[m.Name] = betterauth.Rename{ModelName: m.Table.ModelName, Fields: m.Table.Fields}
+		}
+	}
+	return t
+}
+
+// PrintSchema lists the statements of Better Auth's own migration for a dialect, postgres or sqlite; an empty one is that
+// of store.url.
+func PrintSchema(c *config.Config, dialect string) ([]string, error) {
+	if dialect == "" {
+		dialect = c.Store.Kind()
+	}
+	speaks := map[string]betterauth.Dialect{"postgres": betterauth.Postgres, "sqlite": betterauth.SQLite}[dialect]
+	if speaks == 0 {
+		return nil, fmt.Errorf("dialect %q: write postgres or sqlite", dialect)
+	}
+	names, err := tables(c).Match(betterauth.Catalog{})
+	if err != nil {
+		return nil, err
+	}
+	var statements []string
+	for _, s := range betterauth.DDL(speaks, plugins, names) {
+		statements = append(statements, s.SQL)
+	}
+	return statements, nil
+}
+
+// CheckSchema looks at the database of the configuration.
+func CheckSchema(ctx context.Context, c *config.Config) (store.SchemaReport, error) {
+	if c.Store.Kind() == "sqlite" {
+		return sqlite.CheckSchema(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+	}
+	return postgres.CheckSchema(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+}
+
+// ApplySchema makes what is missing and returns the statements; with dry it only returns them.
+func ApplySchema(ctx context.Context, c *config.Config, dry bool) ([]string, error) {
+	if c.Store.Kind() == "sqlite" {
+		return sqlite.Apply(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, plugins, dry)
+	}
+	return postgres.Apply(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, plugins, dry)
+}

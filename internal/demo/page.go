@@ -1,0 +1,68 @@
+package demo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+var (
+	//go:embed web/main.html
+	mainHTML string
+	//go:embed web/signin.html
+	signInHTML string
+	//go:embed web/style.css
+	styleCSS string
+	//go:embed web/demo.js
+	demoJS string
+)
+
+// The pages. They bring their style and script along, so that no other path of the backend is needed for them.
+var (
+	mainPage   = parse("main", mainHTML)
+	signInPage = parse("sign-in", signInHTML)
+)
+
+func parse(name, text string) *template.Template {
+	return template.Must(template.New(name).Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(styleCSS) }, //nolint:gosec // our own file
+		"script": func() template.JS { return template.JS(demoJS) },     //nolint:gosec // our own file
+	}).Parse(text))
+}
+
+// policy lets a page use its own style and script, talk to its own origin, and nothing else. form-action is left to
+// the browser's same-origin rule of "self"; a sign-in's redirect stays on it.
+var policy = "default-src 'none'; style-src '" + hash(styleCSS) + "'; script-src '" + hash(demoJS) + "'; connect-src 'self'; " +
+	"img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// hash is how a Content-Security-Policy names an inline style or script.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func render(w http.ResponseWriter, page *template.Template, status int, view any) {
+	var body bytes.Buffer
+	if err := page.Execute(&body, view); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin") // no-referrer would take the Origin off our own forms
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the client is gone when this fails
+}
+
+// signInView is what the sign-in page shows.
+type signInView struct {
+	People []person
+	Asked  string // where the gate sent somebody from; empty: they came by themselves
+	Back   string
+}

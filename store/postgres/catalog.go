@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/usherauth/usher/betterauth"
+)
+
+// catalog is what the database holds of the tables that may be Better Auth's.
+type catalog struct {
+	betterauth.Catalog
+	schemas   map[string]string // where each table is
+	elsewhere map[string]string // tables of these names that are not on the search path, or not in the configured schema
+}
+
+// pg_catalog and not information_schema: the latter hides what the role may not read, and then a missing grant would
+// look like a missing table.
+const selectColumns = `
+select n.nspname, c.relname,
+       case when $2 = '' then pg_catalog.pg_table_is_visible(c.oid) else n.nspname = $2 end,
+       a.attname, coalesce(base.typname, t.typname), a.attnotnull, a.atthasdef or a.attidentity <> ''
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join pg_catalog.pg_type t on t.oid = a.atttypid
+left join pg_catalog.pg_type base on base.oid = t.typbasetype and t.typtype = 'd'
+where c.relname = any($1::text[]::name[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and n.nspname <> 'information_schema' and n.nspname not like 'pg\_%'`
+
+const selectIndexes = `
+select c.relname, i.indisunique,
+       array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality as key (number, place)
+             join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = key.number
+             where key.place <= i.indnkeyatts order by key.place)
+from pg_catalog.pg_index i
+join pg_catalog.pg_class c on c.oid = i.indrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relname = any($1::text[]::name[]) and case when $2 = '' then pg_catalog.pg_table_is_visible(c.oid) else n.nspname = $2 end
+  and i.indisvalid and i.indpred is null and i.indexprs is null`
+
+// querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*catalog, error) {
+	c := &catalog{
+		Catalog: betterauth.Catalog{Tables: make(map[string]betterauth.CatalogTable)},
+		schemas: make(map[string]string), elsewhere: make(map[string]string),
+	}
+	rows, err := db.Query(ctx, selectColumns, tables.Candidates(), tables.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("look at the schema: %w", err)
+	}
+	var schema, table, column string
+	var here bool
+	var facts betterauth.CatalogColumn
+	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &here, &column, &facts.Type, &facts.NotNull, &facts.Default}, func() error {
+		if !here {
+			c.elsewhere[table] = schema
+			return nil
+		}
+		if _, known := c.Tables[table]; !known {
+			c.Tables[table] = betterauth.CatalogTable{Columns: make(map[string]betterauth.CatalogColumn)}
+			c.schemas[table] = schema
+		}
+		c.Tables[table].Columns[column] = facts
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look at the schema: %w", err)
+	}
+	return c, nil
+}
+
+// readIndexes completes a catalog for those who judge it.
+func (c *catalog) readIndexes(ctx context.Context, db querier, tables betterauth.Tables) error {
+	rows, err := db.Query(ctx, selectIndexes, tables.Candidates(), tables.Schema)
+	if err != nil {
+		return fmt.Errorf("look at the indexes: %w", err)
+	}
+	var name string
+	var index betterauth.CatalogIndex
+	_, err = pgx.ForEachRow(rows, []any{&name, &index.Unique, &index.Columns}, func() error {
+		table := c.Tables[name]
+		table.Indexes = append(table.Indexes, index)
+		c.Tables[name] = table
+		index.Columns = nil
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look at the indexes: %w", err)
+	}
+	return nil
+}
+
+// absent is what keeps sessions from being read. Only PostgreSQL has the same table in several schemas.
+func (c *catalog) absent(n *betterauth.Names) []betterauth.Absent {
+	all := n.Absent()
+	for i := range all {
+		if schema, ok := c.elsewhere[all[i].Table]; ok && all[i].Column == "" {
+			all[i].Hint = fmt.Sprintf("there is one in schema %q: is it better_auth.tables.schema?", schema)
+		}
+	}
+	return all
+}

@@ -1,0 +1,12 @@
+// Package postgres resolves sessions in Better Auth's own PostgreSQL database, one round trip each.
+//
+// It owns everything that is PostgreSQL's: the connection pool, the look at the schema, the one SELECT that is built from
+// what the look found, and what to do when connections break, servers restart or a migration changes the tables under a
+// prepared statement. It must not judge a session: expiry, bans and memberships are the gate's.
+//
+// The role needs SELECT on the tables "user", session and, with the organization plugin, organization, member, team and
+// teamMember. Connections are opened read-only where the server lets them.
+//
+// A pooler that hands out connections per transaction (PgBouncer before 1.21, or with max_prepared_statements = 0) loses
+// prepared statements: add default_query_exec_mode=exec to the URL.
+package postgres

@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
+)
+
+// errNone is gate.ErrNoSession before it leaves the package.
+var errNone = gate.ErrNoSession
+
+// Resolve implements gate.Resolver with one query. Sessions that have expired are answered like any other.
+func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
+	token := c.Token()
+	if !store.Askable(token) {
+		return nil, gate.ErrNoSession
+	}
+	changed := false
+	for attempt := 0; ; attempt++ {
+		query := s.query.Load()
+		p, lost, err := s.attempt(ctx, *query, token)
+		switch {
+		case err == nil, errors.Is(err, gate.ErrNoSession):
+			return p, err
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("postgres: resolve session: %w (%w)", ctx.Err(), err)
+		case lost && attempt <= s.maxConns:
+			continue // the server went away since; each attempt drops one dead connection, the last one makes a new one
+		case schemaChanged(err) && !changed:
+			changed = true
+			if err := s.lookAgain(ctx, query); err != nil {
+				return nil, fmt.Errorf("postgres: resolve session: %w", err)
+			}
+			continue
+		default:
+			return nil, fmt.Errorf("postgres: resolve session: %w", explain(err))
+		}
+	}
+}
+
+// attempt asks on one connection, and reports whether it was lost over it.
+func (s *Store) attempt(ctx context.Context, query, token string) (p *gate.Principal, lost bool, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release(conn)
+	p, err = ask(ctx, conn.Conn(), query, token)
+	if stalePlan(err) {
+		p, err = ask(ctx, conn.Conn(), query, token) // pgx has dropped the prepared statement and makes it anew
+	}
+	return p, err != nil && conn.Conn().IsClosed(), err
+}
+
+// row is what the query selects, in its order.
+type row struct {
+	token                 string
+	session, user         string
+	createdAt, expiresAt  pgtype.Timestamptz
+	organization, team    string
+	impersonatedBy        string
+	name, email           string
+	emailVerified, banned bool
+	roles                 string
+	banExpires            pgtype.Timestamptz
+	memberOf, slug        string
+	title, memberRoles    string
+	teams                 []string
+}
+
+func (r *row) targets() []any {
+	return []any{
+		&r.token, &r.session, &r.createdAt, &r.expiresAt, &r.organization, &r.team, &r.impersonatedBy,
+		&r.user, &r.name, &r.email, &r.emailVerified, &r.roles, &r.banned, &r.banExpires,
+		&r.memberOf, &r.slug, &r.title, &r.memberRoles, &r.teams,
+	}
+}
+
+func ask(ctx context.Context, conn *pgx.Conn, query, token string) (*gate.Principal, error) {
+	rows, err := conn.Query(ctx, query, token)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var p *gate.Principal
+	var r row
+	targets := r.targets()
+	for rows.Next() {
+		r.teams = nil
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		if r.token != token { // the column's collation holds different tokens for equal
+			continue
+		}
+		if p == nil {
+			p = r.principal()
+		} else if p.Session.ID != r.session {
+			return nil, errors.New("two sessions have the same token: the token column needs a unique index")
+		}
+		if r.memberOf != "" {
+			p.Memberships = append(p.Memberships, gate.Membership{
+				OrganizationID: r.memberOf, Slug: r.slug, Name: r.title, Roles: gate.ParseRoles(r.memberRoles), Teams: r.teams,
+			})
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, errNone
+	}
+	return p, nil
+}
+
+func (r *row) principal() *gate.Principal {
+	return &gate.Principal{
+		Session: gate.Session{
+			ID: r.session, CreatedAt: instant(r.createdAt), ExpiresAt: instant(r.expiresAt),
+			ActiveOrganization: r.organization, ActiveTeam: r.team, ImpersonatedBy: r.impersonatedBy,
+		},
+		User: gate.User{
+			ID: r.user, Name: r.name, Email: r.email, EmailVerified: r.emailVerified, Roles: gate.ParseRoles(r.roles),
+			Banned: r.banned, BanExpires: instant(r.banExpires),
+		},
+	}
+}
+
+// instant is the zero time for null. The infinities of PostgreSQL become times that compare as they do.
+func instant(t pgtype.Timestamptz) time.Time {
+	switch {
+	case !t.Valid:
+		return time.Time{}
+	case t.InfinityModifier == pgtype.Infinity:
+		return time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
+	case t.InfinityModifier == pgtype.NegativeInfinity:
+		return time.Unix(0, 0).UTC()
+	default:
+		return t.Time.UTC()
+	}
+}
+
+// state is the SQLSTATE of an error that the server sent.
+func state(err error) string {
+	var sent *pgconn.PgError
+	if errors.As(err, &sent) {
+		return sent.Code
+	}
+	return ""
+}

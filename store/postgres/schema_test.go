@@ -1,0 +1,170 @@
+package postgres_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/postgres"
+)
+
+func check(t *testing.T, c postgres.Config) store.SchemaReport {
+	t.Helper()
+	report, err := postgres.CheckSchema(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func apply(t *testing.T, c postgres.Config, p betterauth.Plugins, dry bool) []string {
+	t.Helper()
+	done, err := postgres.Apply(t.Context(), c, p, dry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func columns(findings []store.Finding) (names []string) {
+	for _, f := range findings {
+		names = append(names, f.Table+"."+f.Column)
+	}
+	return names
+}
+
+func TestSchemaIsMadeFromNothing(t *testing.T) {
+	t.Parallel()
+	for name, tables := range map[string]betterauth.Tables{
+		"own names": {}, "snake_case and plural in a schema": {Preset: betterauth.SnakeCase, UsePlural: true, Schema: `a"uth`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t), Tables: tables}
+			if tables.Schema != "" {
+				execute(t, c.URL, `create schema "a""uth"`)
+			}
+			if report := check(t, c); report.OK() || len(report.Missing) != 2 {
+				t.Errorf("an empty database: %+v", report)
+			}
+			all := betterauth.Plugins{Organization: true, Teams: true, Admin: true}
+			planned := apply(t, c, all, true)
+			if again := apply(t, c, all, true); !slices.Equal(planned, again) {
+				t.Errorf("a dry run changed something: %v", again)
+			}
+			if done := apply(t, c, all, false); !slices.Equal(planned, done) || len(done) < 15 {
+				t.Errorf("planned %v\ndone %v", planned, done)
+			}
+			if again := apply(t, c, all, false); len(again) > 0 {
+				t.Errorf("done twice: %v", again)
+			}
+			report := check(t, c)
+			if !report.OK() || len(report.Unexpected)+len(report.Indexes) > 0 || !report.Organizations || !report.Teams || !report.Bans {
+				t.Errorf("our own schema: %+v", report)
+			}
+			s, err := postgres.Open(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+		})
+	}
+}
+
+// TestSchemaIsCompleted: a Better Auth database gets what plugins need, and keeps what it has.
+func TestSchemaIsCompleted(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	apply(t, c, betterauth.Plugins{}, false)
+	execute(t, c.URL, `drop index "account_providerId_accountId_uidx"; alter table "session" drop constraint "session_token_key";
+		alter table "user" add column "plan" text; alter table "account" add column "issuer" text not null;
+		insert into "user" ("id", "name", "email", "emailVerified", "plan") values ('u1', 'U', 'u@example.com', true, 'gold');`)
+	report := check(t, c)
+	if !report.OK() || report.Organizations || strings.Join(columns(report.Unexpected), " ") != "user.plan account.issuer" ||
+		!strings.Contains(report.Unexpected[1].Note, "cannot make rows") || len(report.Indexes) != 2 {
+		t.Errorf("%+v", report)
+	}
+	done := apply(t, c, betterauth.Plugins{Organization: true, Admin: true}, false)
+	for _, want := range []string{
+		`alter table "user" add column "role" text`, `alter table "session" add column "activeOrganizationId" text`,
+		`create unique index "session_token_uidx" on "session" ("token")`,
+		`create unique index "account_providerId_accountId_uidx" on "account" ("providerId", "accountId")`,
+	} {
+		if !slices.Contains(done, want) {
+			t.Errorf("not done: %s", want)
+		}
+	}
+	if report := check(t, c); len(report.Indexes) > 0 || !report.Organizations || !report.Bans || len(report.Unexpected) != 2 {
+		t.Errorf("after: %+v", report)
+	}
+}
+
+// TestSchemaChangesAllOrNothing: account rows that contradict the unique index undo the rest, too.
+func TestSchemaChangesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	apply(t, c, betterauth.Plugins{}, false)
+	execute(t, c.URL, `drop index "account_providerId_accountId_uidx";
+		insert into "user" ("id", "name", "email", "emailVerified") values ('u1', 'U', 'u@example.com', true);
+		insert into "account" ("id", "accountId", "providerId", "userId", "updatedAt") values ('a', '1', 'github', 'u1', now()), ('b', '1', 'github', 'u1', now())`)
+	_, err := postgres.Apply(t.Context(), c, betterauth.Plugins{Organization: true}, false)
+	if err == nil || !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), "account_providerId_accountId_uidx") {
+		t.Errorf("got %v", err)
+	}
+	if check(t, c).Organizations {
+		t.Error("half of it was done")
+	}
+	execute(t, c.URL, `delete from "account" where "id" = 'b'; alter table "session" drop column "token"`)
+	if _, err := postgres.Apply(t.Context(), c, betterauth.Plugins{}, false); err == nil || !strings.Contains(err.Error(), `"token"`) {
+		t.Errorf("a session table without token: %v", err)
+	}
+}
+
+func TestSchemaApplyDoesNotWaitForLocksForever(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	apply(t, c, betterauth.Plugins{}, false)
+	other := connect(t, c.URL)
+	if _, err := other.Exec(t.Context(), `begin; lock table "user" in access exclusive mode`).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(t.Context())
+	before := time.Now()
+	if _, err := postgres.Apply(t.Context(), c, betterauth.Plugins{Admin: true}, false); err == nil {
+		t.Error("no error")
+	}
+	if took := time.Since(before); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestSchemaAppliedTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() {
+			_, err := postgres.Apply(t.Context(), c, betterauth.Plugins{Organization: true}, false)
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSchemaOfWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	apply(t, c, betterauth.Plugins{}, false)
+	execute(t, c.URL, `alter table "session" alter column "expiresAt" type text`)
+	if report := check(t, c); report.OK() || !strings.Contains(report.Missing[0].Note, "of type text") {
+		t.Errorf("%+v", report)
+	}
+}
