@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/usherauth/usher/config"
 )
@@ -21,15 +20,12 @@ func runConfig(_ context.Context, t terminal, args []string) int {
 	if !noArguments(t, set) {
 		return exitUsage
 	}
-	if *path == "" {
-		*path = t.environment("USHER_CONFIG")
-	}
 	switch what {
 	case "schema":
 		fmt.Fprintf(t.out, "%s\n", config.Schema())
 		return exitOK
 	case "check", "print":
-		c, problems := config.Load(config.Options{Path: *path, Environ: t.environ, ReadFile: os.ReadFile})
+		c, problems := read(t, *path)
 		if n := report(t, problems); n > 0 {
 			fmt.Fprintf(t.err, "usher config: %d to mend\n", n)
 			return exitUsage

@@ -140,13 +140,3 @@ func fail(t terminal, err error) int {
 	fmt.Fprintf(t.err, "usher: %v\n", err)
 	return exitFailed
 }
-
-// environment finds a variable in the given environment.
-func (t terminal) environment(name string) string {
-	for i := len(t.environ) - 1; i >= 0; i-- {
-		if value, ok := strings.CutPrefix(t.environ[i], name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}

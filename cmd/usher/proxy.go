@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/deploy/proxy"
 	"github.com/usherauth/usher/gate"
 )
@@ -75,15 +74,11 @@ the header names and addresses of your configuration. KIND is one of:
 	return text
 }
 
-// headerNames takes the header names and addresses from the configuration if there is one. The command must work before
-// anything is configured, so without a file only what the environment says of headers counts, and problems elsewhere
-// (no secret yet) do not matter; a file that is named must be good.
+// headerNames takes the header names and addresses from the configuration. The command must work before anything is
+// configured, so what is only missing does not matter; what is written must be good, so that proxy and gate agree.
 func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) {
-	if path == "" {
-		path = t.environment("USHER_CONFIG")
-	}
-	c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
-	if path != "" && report(t, problems) > 0 || c == nil {
+	c, problems := read(t, path)
+	if report(t, written(problems)) > 0 {
 		fmt.Fprintln(t.err, "usher proxy: mend the configuration first, so that proxy and gate agree")
 		return nil, exitUsage
 	}

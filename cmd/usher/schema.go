@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/usherauth/usher/config"
@@ -89,11 +88,8 @@ func sayReport(t terminal, report *store.SchemaReport) int {
 
 // printSchema needs no secret and no database: only names of tables count.
 func printSchema(t terminal, path, dialect string) int {
-	if path == "" {
-		path = t.environment("USHER_CONFIG")
-	}
-	c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
-	if path != "" && report(t, problems) > 0 {
+	c, problems := read(t, path)
+	if report(t, written(problems)) > 0 {
 		return exitUsage
 	}
 	if dialect == "" && c.Store.Kind() == "" {

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
 	"github.com/usherauth/usher/internal/telemetry"
 )
@@ -35,13 +34,16 @@ SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the 
 		fmt.Fprintf(t.err, "usher serve: -only %s: this version has the gate only\n", *only)
 		return exitUsage
 	}
-	c := load(t, *path)
+	c, warnings := loadQuietly(t, *path)
 	if c == nil {
 		return exitUsage
 	}
 	log, err := telemetry.NewLogger(t.err, telemetry.LogConfig{Level: c.Log.Level, Format: c.Log.Format})
 	if err != nil {
 		return fail(t, err)
+	}
+	for _, w := range warnings {
+		log.Warn("configuration", "problem", w.String())
 	}
 	b := thisBuild()
 	app, err := boot.Open(ctx, c, boot.Options{Log: log, Version: b.Version, Commit: b.Commit, DrainDelay: 500 * time.Millisecond})
@@ -73,10 +75,7 @@ func reload(ctx context.Context, t terminal, path string, log *slog.Logger, app 
 			return
 		case <-hangups:
 		}
-		if path == "" {
-			path = t.environment("USHER_CONFIG")
-		}
-		c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
+		c, problems := read(t, path)
 		bad := 0
 		for _, p := range problems {
 			if !p.Warning {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/usherauth/usher/config"
 )
@@ -12,15 +13,27 @@ const configFlagHelp = "configuration `file`; without it USHER_CONFIG names one,
 
 // load reads the configuration and prints every problem at once. Nil means that the command ends with exitUsage.
 func load(t terminal, path string) *config.Config {
-	if path == "" {
-		path = t.environment("USHER_CONFIG")
-	}
-	c, problems := config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
-	if report(t, problems) > 0 {
-		fmt.Fprintln(t.err, "usher: the configuration cannot be used; `usher config check` prints this list again, docs/configuration.md explains every key")
-		return nil
+	c, warnings := loadQuietly(t, path)
+	if c != nil {
+		report(t, warnings)
 	}
 	return c
+}
+
+// loadQuietly is load for who has a log: it hands over the warnings of a configuration that can be used.
+func loadQuietly(t terminal, path string) (*config.Config, []config.Problem) {
+	c, problems := read(t, path)
+	if config.Refused(problems) {
+		report(t, problems)
+		fmt.Fprintln(t.err, "usher: the configuration cannot be used; `usher config check` prints this list again, docs/configuration.md explains every key")
+		return nil, nil
+	}
+	return c, problems
+}
+
+// read takes the file that is named, and the environment.
+func read(t terminal, path string) (*config.Config, []config.Problem) {
+	return config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
 }
 
 // report prints problems, and counts those that are not just warnings.
@@ -34,4 +47,12 @@ func report(t terminal, problems []config.Problem) (errors int) {
 		errors++
 	}
 	return errors
+}
+
+// written are the problems of something that somebody wrote, as opposed to what is only missing: a command that needs no
+// secret and no store works without them.
+func written(problems []config.Problem) []config.Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p config.Problem) bool {
+		return p.Warning || p.File == "" && p.Variable == ""
+	})
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/usherauth/usher/internal/testenv"
 )
@@ -50,7 +51,22 @@ func startProxy(t *testing.T, name string, u *usher, backend string) *proxied {
 	}
 	p.proc = testenv.Start(t, command)
 	p.proc.WaitListening(t, p.address)
+	if name == "traefik" {
+		p.waitRouted(t)
+	}
 	return p
+}
+
+// waitRouted waits until Traefik has read its routes: it listens before, and answers 404 to everything.
+func (p *proxied) waitRouted(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for testenv.RawHTTP(t, p.address, request{}.bytes(p.address)).Status == 404 {
+		if time.Now().After(deadline) {
+			t.Fatal("traefik has no routes")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func envoyCommand(t *testing.T, file string) testenv.Command {

@@ -210,7 +210,11 @@ func TestOddPaths(t *testing.T) {
 					x := p.send(t, s.backend, request{method: method, target: target})
 					x.nothingChosen(t)
 					if x.reached() {
-						t.Errorf("nobody reached %q by %q", x.received[0].Target, target)
+						// A proxy may resolve the path before it asks: then both judge what is served, if it is plain.
+						if got := x.received[0].Target; !strings.HasPrefix(got, "/public/") || strings.ContainsAny(got[1:], ".%;\\?#") || strings.Contains(got, "//") {
+							t.Errorf("nobody reached %q by %q", got, target)
+						}
+						return
 					}
 					if !slices.Contains(refused, x.Status) && !(target == "*" && x.Status == 200) { // Go answers "OPTIONS *" itself
 						t.Errorf("status %d", x.Status)
