@@ -80,8 +80,9 @@ func isAddress(address string) bool {
 		return false
 	}
 	if inner, ok := strings.CutPrefix(host, "["); ok {
-		_, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		return err == nil
+		inner, closed := strings.CutSuffix(inner, "]")
+		_, err := netip.ParseAddr(inner)
+		return closed && err == nil
 	}
 	return !strings.ContainsAny(host, ":/ @")
 }
@@ -104,7 +105,7 @@ func checkStore(c *Config, f *findings) {
 	if raw := c.Store.URL.Reveal(); raw != "" {
 		checkStoreURL(raw, f)
 	} else if c.Enabled && c.Store.URL.IsZero() && !f.noted(key) {
-		f.problem(key, "is missing; set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database")
+		f.missing(key, "set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database")
 	}
 	if t := c.Store.Timeout; t <= 0 || t >= 2*time.Second {
 		f.problem("store.timeout", "%s: must be more than 0 and less than 2s, because the gate answers within 2s", formatDuration(t))

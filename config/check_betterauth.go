@@ -15,7 +15,7 @@ func checkBetterAuth(c *Config, f *findings) {
 			f.problem("better_auth.url", "%s", message)
 		}
 	} else if c.Enabled && b.SecureCookies == Auto && !f.noted("better_auth.url") {
-		f.problem("better_auth.url", "is missing; set BETTER_AUTH_URL, or better_auth.url, to the URL people use, as https://app.example.com")
+		f.missing("better_auth.url", "set BETTER_AUTH_URL, or better_auth.url, to the URL people use, as https://app.example.com")
 	}
 	checkSecrets(c, f)
 	for _, name := range []struct{ key, value string }{
@@ -60,7 +60,7 @@ const builtInSecret = "better-auth-secret-12345678901234567890"
 
 func checkSecrets(c *Config, f *findings) {
 	if c.Enabled && c.BetterAuth.Secret.IsZero() && !f.noted("better_auth.secret") {
-		f.problem("better_auth.secret", "is missing; set BETTER_AUTH_SECRET, BETTER_AUTH_SECRET_FILE or better_auth.secret to Better Auth's own")
+		f.missing("better_auth.secret", "set BETTER_AUTH_SECRET, BETTER_AUTH_SECRET_FILE or better_auth.secret to Better Auth's own")
 	}
 	checkSecret(c.BetterAuth.Secret.Reveal(), "better_auth.secret", f)
 	for i, older := range c.BetterAuth.Secrets {

@@ -130,6 +130,37 @@ func TestPolicyIsThatOfTheRules(t *testing.T) {
 	}
 }
 
+// The origin of better_auth.url is trusted without being listed; a bad list trusts no other than the request's own.
+func TestOrigins(t *testing.T) {
+	preflight := func(c *config.Config, origin string) bool {
+		headers, err := gate.NewHeaders(c.HeaderNames())
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := gate.New(gate.Config{Reader: gatetest.Reader{}, Resolver: gatetest.NewResolver(nil), Headers: headers, Origins: c.Origins()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &gate.Request{
+			Method: "OPTIONS", Scheme: "https", Host: "api.example.com", Target: "/", Origin: origin, Announced: "POST",
+		}
+		return g.Check(context.Background(), r).Verdict == gate.Allow
+	}
+	c := mustLoad(t, good, map[string]string{"BETTER_AUTH_TRUSTED_ORIGINS": "https://*.partner.example, http://localhost:3000"}, nil)
+	for origin, want := range map[string]bool{
+		"https://app.example.com": true, "https://api.example.com": true, "https://x.partner.example": true, "http://localhost:3000": true,
+		"http://app.example.com": false, "https://app.example.com.evil.example": false, "https://evil.example": false, "null": false,
+	} {
+		if got := preflight(c, origin); got != want {
+			t.Errorf("%s: %v", origin, got)
+		}
+	}
+	c.BetterAuth.TrustedOrigins = append(c.BetterAuth.TrustedOrigins, "not an origin")
+	if preflight(c, "https://x.partner.example") || !preflight(c, "https://api.example.com") {
+		t.Error("a bad list is trusted in part")
+	}
+}
+
 func TestStoreKind(t *testing.T) {
 	for raw, want := range map[string]string{
 		"postgres://db/app": "postgres", "postgresql://db/app": "postgres", "sqlite:///x.db": "sqlite", "file:x.db": "sqlite",

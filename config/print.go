@@ -40,7 +40,7 @@ func (p *printer) section(v reflect.Value, path string, sparse bool) *yaml.Node 
 			continue
 		}
 		name := plain(lastKey(at))
-		if set := p.places[at]; set.variable != "" && set != p.places[path] {
+		if set := p.places[at]; set.variable != "" && set != p.places[path] && set.variable != keptIn(value) {
 			p.comment(name, child, "from "+set.variable)
 		}
 		n.Content = append(n.Content, name, child)
@@ -116,6 +116,18 @@ func (p *printer) secret(s Secret) *yaml.Node {
 		n.LineComment = "# " + s.shown
 	}
 	return n
+}
+
+// keptIn is the variable that {env: …} shows already.
+func keptIn(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case Secret:
+		return value.from.name
+	case URL:
+		return value.from.name
+	default:
+		return ""
+	}
 }
 
 // comment says something of a value: behind it, or above its key where it has lines of its own.

@@ -33,6 +33,7 @@ func TestPrintIsReadAgain(t *testing.T) {
 	same(t, again, c)
 	for _, want := range []string{
 		"url: {env: DATABASE_URL} # postgres://usher:(redacted)@db.example.com/app\n",
+		"url: \"https://app.example.com\" # from BETTER_AUTH_URL\n",
 		"trusted_proxies: [\"10.0.0.1\"] # from USHER_TRUSTED_PROXIES\n", "# from USHER_RULES\nrules:\n",
 		"expires_in: 168h\n", "secret: \"(redacted)\" # from BETTER_AUTH_SECRETS\n",
 	} {

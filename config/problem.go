@@ -17,6 +17,7 @@ type Problem struct {
 	Key          string // store.url; rules[2].path
 	Message      string // what is wrong, and what to do
 	Warning      bool   // Usher runs all the same
+	Missing      bool   // nothing that was written is wrong: a key that must be set is not
 }
 
 // String is "usher.yaml:14:7: store.url: …" or "env USHER_STORE_URL: …".
@@ -73,6 +74,12 @@ func (f *findings) problem(key, format string, args ...any) { f.at(f.find(key), 
 func (f *findings) warn(key, format string, args ...any) {
 	f.problem(key, format, args...)
 	f.problems[len(f.problems)-1].Warning = true
+}
+
+// missing notes that nobody set a key that must be set.
+func (f *findings) missing(key, format string, args ...any) {
+	f.problem(key, "is missing; "+format, args...)
+	f.problems[len(f.problems)-1].Missing = true
 }
 
 // find is the place of a key, or of the closest section around it that was written.

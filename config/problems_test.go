@@ -5,6 +5,28 @@ import (
 	"testing"
 )
 
+// Commands that need neither store nor secret tell what is missing from what is wrong.
+func TestWhatIsMissing(t *testing.T) {
+	_, problems := load("store: {}\nlisten: {http: x}\n", nil, nil)
+	want := `usher.yaml:1:1: store.url: is missing
+usher.yaml:2:16: listen.http: "x"
+usher.yaml: better_auth.secret: is missing
+usher.yaml: better_auth.url: is missing
+`
+	var got strings.Builder
+	for _, p := range problems {
+		text, _, _ := strings.Cut(p.String(), ";")
+		text = strings.TrimSuffix(text, ": write host:port, :port for every address of this machine, or off")
+		got.WriteString(text + "\n")
+		if p.Missing != strings.Contains(text, "is missing") {
+			t.Errorf("missing is %v: %s", p.Missing, p)
+		}
+	}
+	if got.String() != want {
+		t.Errorf("got:\n%s", got.String())
+	}
+}
+
 // Every case is a whole file, or an environment, and everything that is said about it, in order.
 func TestProblems(t *testing.T) {
 	const rest = good

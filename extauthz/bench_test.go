@@ -11,7 +11,6 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // inFlight is how many checks are under way at once, over one connection, as from one worker of Envoy.
@@ -37,11 +36,15 @@ type bare struct{}
 func (bare) Check(context.Context, *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	ok := new(authv3.OkHttpResponse)
 	for _, line := range [...][2]string{
-		{"X-User-Id", "u-alice"}, {"X-User-Email", "alice@app.test"}, {"X-Session-Id", "s-alice"}, {"X-Org-Id", "o-alice"}, {"X-Org-Role", "owner"},
+		{"X-User-Id", "u-alice"},
+		{"X-User-Email", "alice@app.test"},
+		{"X-Session-Id", "s-alice"},
+		{"X-Org-Id", "o-alice"},
+		{"X-Org-Role", "owner"},
 		{"X-Auth-Method", "cookie"},
 	} {
 		ok.Headers = append(ok.Headers, &corev3.HeaderValueOption{
-			Header: &corev3.HeaderValue{Key: line[0], Value: line[1]}, Append: wrapperspb.Bool(false),
+			Header:       &corev3.HeaderValue{Key: line[0], Value: line[1]},
 			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/usherauth/usher/gate"
@@ -15,7 +14,8 @@ import (
 // is read is what the generated code reads.
 func FuzzCheckRequest(f *testing.F) {
 	for _, q := range []*authv3.CheckRequest{
-		{}, question("GET", "/public/x"), question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil"),
+		{},
+		question("GET", "/public/x"), question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil"),
 		question("POST", "/feed?x", "authorization", "Bearer bob", "x-org-id", "acme", "x.org.id", "evil"),
 		question("GET", "/private", "accept", "text/html", "upgrade", "websocket", "connection", "upgrade, x-user-id"),
 		question("OPTIONS", "/private", "origin", "https://a.test", "access-control-request-method", "PUT", "host", "evil.test"),
@@ -31,7 +31,8 @@ func FuzzCheckRequest(f *testing.F) {
 	ctx := from("10.0.0.7")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got := decode(t, s.answer(ctx, string(raw)))
-		if got.GetStatus() == nil || (got.GetOkResponse() == nil) == (got.GetDeniedResponse() == nil) || (got.GetStatus().GetCode() == 0) != (got.GetOkResponse() != nil) {
+		allow, refusal := got.GetOkResponse() != nil, got.GetDeniedResponse() != nil
+		if got.GetStatus() == nil || allow == refusal || allow != (got.GetStatus().GetCode() == 0) {
 			t.Errorf("neither an allow nor a refusal: %v", got)
 		}
 		if reason(got) == string(gate.InternalError) {
@@ -62,10 +63,7 @@ func compare(t *testing.T, s *Server, raw []byte) {
 	}
 	r := new(gate.Request)
 	if !s.read(string(raw), askerOf(from("10.0.0.7")), r) {
-		if !hasGroup(raw) && !strings.Contains(q.String(), "\\x") {
-			t.Logf("read by generated code only: %v", q)
-		}
-		return
+		return // groups, which nobody sends, and names that are not UTF-8: refused
 	}
 	http := q.GetAttributes().GetRequest().GetHttp()
 	if r.Method != http.GetMethod() || r.Target != http.GetPath() || r.Host != http.GetHost() || r.Scheme != http.GetScheme() ||
@@ -86,18 +84,8 @@ func compare(t *testing.T, s *Server, raw []byte) {
 		}
 	}
 	// A map with a name twice is one entry to generated code; ours has seen both, and so is stricter.
-	if len(r.Sent) < len(again.Sent) || len(r.Aliases) < len(again.Aliases) || len(r.Cookies) < len(again.Cookies) || again.Fault != "" && r.Fault == "" {
+	if len(r.Sent) < len(again.Sent) || len(r.Aliases) < len(again.Aliases) || len(r.Cookies) < len(again.Cookies) ||
+		again.Fault != "" && r.Fault == "" {
 		t.Errorf("read as %+v, by generated code as %+v", r, again)
 	}
-}
-
-func hasGroup(raw []byte) bool {
-	for len(raw) > 0 {
-		_, kind, n := protowire.ConsumeField(raw)
-		if n < 0 || kind == protowire.StartGroupType {
-			return true
-		}
-		raw = raw[n:]
-	}
-	return false
 }

@@ -11,6 +11,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/gate/gatetest"
@@ -37,7 +38,8 @@ func newServer(t testing.TB, adjust ...func(*gate.Config)) (*Server, *gatetest.R
 	headers, err := gate.NewHeaders(gate.HeadersConfig{Names: preset, Organization: "X-Org-Id"})
 	must(t, err)
 	policy, err := gate.NewPolicy([]gate.Rule{
-		{Path: "/public/**", Access: gate.Open}, {Path: "/feed", Access: gate.Optional},
+		{Path: "/public/**", Access: gate.Open},
+		{Path: "/feed", Access: gate.Optional},
 		{Name: "admin", Path: "/admin/**", OrgRoles: []string{"owner"}},
 	})
 	must(t, err)
@@ -129,4 +131,10 @@ func shown(r *authv3.CheckResponse) int {
 		return 200
 	}
 	return int(r.GetDeniedResponse().GetStatus().GetCode())
+}
+
+// switches are the two ways a header says whether it replaces the client's: the obsolete one and its successor.
+func switches(o *corev3.HeaderValueOption) (*wrapperspb.BoolValue, corev3.HeaderValueOption_HeaderAppendAction) {
+	//lint:ignore SA1019 every Envoy of today reads this one, and ignores the other
+	return o.GetAppend(), o.GetAppendAction()
 }

@@ -55,8 +55,8 @@ func (s *Server) read(raw string, asker netip.Addr, q *gate.Request) (whole bool
 		q.Refuse(gate.AmbiguousRequest)
 		return false
 	}
-	if m.mapped && m.listed || q.Method == "" || q.Target == "" || q.Host == "" ||
-		differs(m.method, q.Method) || differs(m.path, q.Target) || differs(m.host, q.Host) || differs(m.scheme, q.Scheme) {
+	if m.mapped && m.listed || differs(m.method, q.Method) || differs(m.path, q.Target) || differs(m.host, q.Host) ||
+		differs(m.scheme, q.Scheme) { // what is missing altogether, the gate refuses
 		q.Refuse(gate.AmbiguousRequest)
 	}
 	q.Client = m.client(s.proxies, asker)

@@ -87,10 +87,11 @@ func (s *Server) readAll(t testing.TB, q *authv3.CheckRequest) *gate.Request {
 func TestBothFormsOfHeaders(t *testing.T) {
 	s, _ := newServer(t)
 	q := question(
-		"POST", "/a/b?x=1&y=%20z", "cookie", "session=alice; other=1", "authorization", "Bearer bob", "x-org-id", "acme", "origin", "https://app.test",
-		"accept", "text/html", "sec-fetch-site", "same-origin", "sec-fetch-mode", "navigate", "sec-fetch-dest", "document", "x-request-id", "id-1",
-		"access-control-request-method", "PUT", "connection", "upgrade", "upgrade", "websocket", "x-user-id", "evil", "x_user_id", "evil",
-		"x-forwarded-proto", "http", "x-forwarded-host", "evil.test", "x-original-url", "https://evil.test/", "x-forwarded-for", "1.1.1.1, 203.0.113.9",
+		"POST", "/a/b?x=1&y=%20z", "cookie", "session=alice; other=1", "authorization", "Bearer bob", "x-org-id", "acme",
+		"origin", "https://app.test", "accept", "text/html", "sec-fetch-site", "same-origin", "sec-fetch-mode", "navigate",
+		"sec-fetch-dest", "document", "x-request-id", "id-1", "access-control-request-method", "PUT", "connection", "upgrade",
+		"upgrade", "websocket", "x-user-id", "evil", "x_user_id", "evil", "x-forwarded-proto", "http",
+		"x-forwarded-host", "evil.test", "x-original-url", "https://evil.test/", "x-forwarded-for", "1.1.1.1, 203.0.113.9",
 	)
 	for form, q := range map[string]*authv3.CheckRequest{"map": q, "list": listed(q)} {
 		r := s.readAll(t, q)
@@ -126,6 +127,9 @@ func TestAmbiguousQuestions(t *testing.T) {
 			http(q).HeaderMap.Headers = append(http(q).HeaderMap.Headers, values...)
 		}
 	}
+	extend := func(name, value string) func(*authv3.CheckRequest) {
+		return func(q *authv3.CheckRequest) { q.Attributes.ContextExtensions = map[string]string{name: value} }
+	}
 	for what, c := range map[string]struct {
 		change func(*authv3.CheckRequest)
 		want   string
@@ -158,16 +162,20 @@ func TestAmbiguousQuestions(t *testing.T) {
 		}, "PUBLIC"},
 		"the list, both values":         {add(raw("x-org-id", "acme", "evil")), "AMBIGUOUS_REQUEST"},
 		"the list, two :path":           {add(raw(":path", "", "/private")), "AMBIGUOUS_REQUEST"},
+		"the list, two :path, the second right": {func(q *authv3.CheckRequest) {
+			http(q).HeaderMap = &corev3.HeaderMap{Headers: []*corev3.HeaderValue{raw(":path", "", "/x"), raw(":path", "", "/public/x")}}
+			http(q).Headers = nil
+		}, "AMBIGUOUS_REQUEST"},
 		"the list, two authorization":   {add(raw("authorization", "", "Bearer a"), raw("authorization", "", "Bearer a")), "AMBIGUOUS_REQUEST"},
 		"the list, two organizations":   {add(raw("x-org-id", "", "a"), raw("X-Org-Id", "", "b")), "AMBIGUOUS_REQUEST"},
 		"the list, two cookies":         {add(raw("cookie", "", "a=1"), raw("cookie", "", "b=2")), "PUBLIC"},
 		"the list, Latin-1":             {add(raw("x-note", "", "caf\xe9")), "PUBLIC"},
 		"the list, a name of no length": {add(raw("", "", "x")), "PUBLIC"},
 		"the list, control bytes":       {add(raw("origin", "", "https://app.test\x00")), "AMBIGUOUS_REQUEST"},
-		"a rule":                        {func(q *authv3.CheckRequest) { q.Attributes.ContextExtensions = map[string]string{"rule": "admin"} }, "NO_CREDENTIAL"},
-		"an unknown rule":               {func(q *authv3.CheckRequest) { q.Attributes.ContextExtensions = map[string]string{"rule": "x"} }, "UNKNOWN_RULE"},
-		"an empty rule":                 {func(q *authv3.CheckRequest) { q.Attributes.ContextExtensions = map[string]string{"rule": ""} }, "UNKNOWN_RULE"},
-		"another extension":             {func(q *authv3.CheckRequest) { q.Attributes.ContextExtensions = map[string]string{"Rule": "admin"} }, "PUBLIC"},
+		"a rule":                        {extend("rule", "admin"), "NO_CREDENTIAL"},
+		"an unknown rule":               {extend("rule", "x"), "UNKNOWN_RULE"},
+		"an empty rule":                 {extend("rule", ""), "UNKNOWN_RULE"},
+		"another extension":             {extend("Rule", "admin"), "PUBLIC"},
 	} {
 		q := question("GET", "/public/x")
 		c.change(q)
@@ -224,8 +232,10 @@ func TestUnknownFieldsAndBrokenMessages(t *testing.T) {
 		}
 	}
 	for what, broken := range map[string]string{
-		"a group": "\x0b\x0c", "field 0": "\x02\x00", "a varint too long": "\x08" + strings.Repeat("\xff", 10) + "\x01", "more than 64 bits": "\x08" + strings.Repeat("\xff", 9) + "\x02",
-		"a length too long": "\x0a\x7f", "a fixed32 too short": "\x0d\x00", "wire type 7": "\x0f", "a name that is not UTF-8": notUTF8(t),
+		"a group": "\x0b\x0c", "field 0": "\x02\x00", "wire type 7": "\x0f", "a length too long": "\x0a\x7f",
+		"a varint too long":   "\x08" + strings.Repeat("\xff", 10) + "\x01",
+		"more than 64 bits":   "\x08" + strings.Repeat("\xff", 9) + "\x02",
+		"a fixed32 too short": "\x0d\x00", "a name that is not UTF-8": notUTF8(t),
 	} {
 		if got := decode(t, s.answer(from("10.0.0.7"), broken)); reason(got) != "AMBIGUOUS_REQUEST" || shown(got) != 403 {
 			t.Errorf("%s: %d %s", what, shown(got), reason(got))

@@ -164,7 +164,8 @@ func TestPanicsAndErrorsAreRefusals(t *testing.T) {
 	}
 	// Without our options, and so without the interceptor, it holds as well.
 	conn := serve(t, "10.0.0.7", func(g *grpc.Server) { broken.Register(g, nil) })
-	if got, err := authv3.NewAuthorizationClient(conn).Check(context.Background(), question("GET", "/public/x")); err != nil || shown(got) != 503 {
+	got, err := authv3.NewAuthorizationClient(conn).Check(context.Background(), question("GET", "/public/x"))
+	if err != nil || shown(got) != 503 {
 		t.Errorf("%v, %v", got, err)
 	}
 }

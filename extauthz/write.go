@@ -13,24 +13,24 @@ import (
 
 // Field numbers of go-control-plane/envoy v1.40.0; TestFieldNumbers compares them with the generated descriptors.
 const (
-	checkStatus         protowire.Number = 1 // CheckResponse.status, a google.rpc.Status
-	checkDenied         protowire.Number = 2 // CheckResponse.denied_response
-	checkOK             protowire.Number = 3 // CheckResponse.ok_response
-	checkMetadata       protowire.Number = 4 // CheckResponse.dynamic_metadata, a Struct
-	statusCode          protowire.Number = 1 // of google.rpc.Status
-	okHeaders           protowire.Number = 2 // OkHttpResponse.headers, of HeaderValueOption
-	okHeadersToRemove   protowire.Number = 5
-	deniedStatus        protowire.Number = 1 // DeniedHttpResponse.status, an HttpStatus
-	deniedHeaders       protowire.Number = 2 // of HeaderValueOption
-	deniedBody          protowire.Number = 3
-	httpStatusCode      protowire.Number = 1
-	optionHeader        protowire.Number = 1 // HeaderValueOption.header, a HeaderValue
-	optionAppend        protowire.Number = 2 // a BoolValue
-	optionAppendAction  protowire.Number = 3
-	structFields        protowire.Number = 1 // map<string, Value>
-	valueString         protowire.Number = 3 // Value.string_value
-	overwriteIfOrAdd    uint64           = 2 // HeaderAppendAction OVERWRITE_IF_EXISTS_OR_ADD
-	typicalAnswerLength                  = 1 << 10
+	checkStatus        protowire.Number = 1 // CheckResponse.status, a google.rpc.Status
+	checkDenied        protowire.Number = 2 // CheckResponse.denied_response
+	checkOK            protowire.Number = 3 // CheckResponse.ok_response
+	checkMetadata      protowire.Number = 4 // CheckResponse.dynamic_metadata, a Struct
+	statusCode         protowire.Number = 1 // of google.rpc.Status
+	okHeaders          protowire.Number = 2 // OkHttpResponse.headers, of HeaderValueOption
+	okHeadersToRemove  protowire.Number = 5
+	deniedStatus       protowire.Number = 1 // DeniedHttpResponse.status, an HttpStatus
+	deniedHeaders      protowire.Number = 2 // of HeaderValueOption
+	deniedBody         protowire.Number = 3
+	httpStatusCode     protowire.Number = 1
+	optionHeader       protowire.Number = 1 // HeaderValueOption.header, a HeaderValue
+	optionAppend       protowire.Number = 2 // a BoolValue
+	optionAppendAction protowire.Number = 3
+	structFields       protowire.Number = 1 // map<string, Value>
+	valueString        protowire.Number = 3 // Value.string_value
+	overwriteIfOrAdd   uint64           = 2 // HeaderAppendAction OVERWRITE_IF_EXISTS_OR_ADD
+	typicalLength                       = 768
 )
 
 // encode makes the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong (a
@@ -40,7 +40,7 @@ func encode(a gate.Answer, facts []gate.Fact) []byte {
 	if !sound(&a) {
 		a, facts = broken()
 	}
-	b := make([]byte, 0, typicalAnswerLength)
+	b := make([]byte, 0, typicalLength)
 	b, status := open(b, checkStatus)
 	if a.Verdict != gate.Allow { // left out, this is code 0, and the request passes
 		b = appendNumber(b, statusCode, uint64(code(a.Verdict)))

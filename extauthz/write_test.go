@@ -14,8 +14,13 @@ import (
 // E01: the zero CheckResponse lets pass, so nothing here may ever be it by accident.
 func TestZeroAnswersDeny(t *testing.T) {
 	for _, a := range []gate.Answer{
-		{}, {Status: 200}, {Status: 204, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}}, {Status: 999}, {Verdict: gate.SignIn, Status: 200},
-		{Verdict: gate.Unavailable}, {Verdict: 77, Status: 299},
+		{},
+		{Status: 200},
+		{Status: 204, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}},
+		{Status: 999},
+		{Verdict: gate.SignIn, Status: 200},
+		{Verdict: gate.Unavailable},
+		{Verdict: 77, Status: 299},
 	} {
 		got := decode(t, encode(a, nil))
 		if shown(got) != 403 || got.GetOkResponse() != nil || len(got.GetDeniedResponse().GetHeaders()) != 0 {
@@ -32,7 +37,8 @@ func TestZeroAnswersDeny(t *testing.T) {
 
 func TestAllow(t *testing.T) {
 	s, _ := newServer(t)
-	q := question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil", "x-team-id", "evil", "x.user.id", "evil")
+	q := question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil", "x-team-id", "evil",
+		"x.user.id", "evil")
 	got := decode(t, s.answer(from("10.0.0.7"), marshal(t, q)))
 	if got.GetStatus() == nil || got.GetStatus().GetCode() != 0 || got.GetDeniedResponse() != nil {
 		t.Fatalf("%v", got)
@@ -45,7 +51,8 @@ func TestAllow(t *testing.T) {
 			t.Errorf("%s occurs twice", name)
 		}
 		identity[name] = option.GetHeader().GetValue()
-		if option.GetAppend() == nil || option.GetAppend().GetValue() || option.GetAppendAction() != corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD {
+		old, action := switches(option)
+		if old == nil || old.GetValue() || action != corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD {
 			t.Errorf("%s does not overwrite: %v", name, option)
 		}
 		if strings.HasPrefix(strings.ToLower(name), "x-usher-") || name == "Cache-Control" {
@@ -91,13 +98,21 @@ func TestRefusals(t *testing.T) {
 	}{
 		"nobody": {nil, nil, 401, codes.Unauthenticated, "NO_CREDENTIAL", map[string]string{"WWW-Authenticate": "Bearer"}, "UNAUTHORIZED"},
 		"nobody in a browser": {
-			[]string{"accept", "text/html"}, nil, 302, codes.Unauthenticated, "NO_CREDENTIAL",
-			map[string]string{"Location": "https://app.test/sign-in?callbackURL=https%3A%2F%2Fapp.test%2Fprivate"}, "",
+			[]string{"accept", "text/html"},
+			nil, 302, codes.Unauthenticated, "NO_CREDENTIAL",
+			map[string]string{"Location": "https://app.test/sign-in?callbackURL=https%3A%2F%2Fapp.test%2Fprivate"},
+			"",
 		},
-		"not a member": {[]string{"cookie", "session=alice", "x-org-id", "rival"}, nil, 403, codes.PermissionDenied, "NOT_A_MEMBER", nil, "NOT_A_MEMBER"},
+		"not a member": {
+			[]string{"cookie", "session=alice", "x-org-id", "rival"},
+			nil, 403, codes.PermissionDenied, "NOT_A_MEMBER",
+			nil, "NOT_A_MEMBER",
+		},
 		"store down": {
-			[]string{"cookie", "session=alice"}, errTest, 503, codes.PermissionDenied, "STORE_UNAVAILABLE",
-			map[string]string{"Retry-After": "1"}, "STORE_UNAVAILABLE",
+			[]string{"cookie", "session=alice"},
+			errTest, 503, codes.PermissionDenied, "STORE_UNAVAILABLE",
+			map[string]string{"Retry-After": "1"},
+			"STORE_UNAVAILABLE",
 		},
 	} {
 		sessions.Break(c.down)
@@ -108,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		lines := make(map[string]string)
 		for _, option := range got.GetDeniedResponse().GetHeaders() {
 			lines[option.GetHeader().GetKey()] = option.GetHeader().GetValue()
-			if option.GetAppend() != nil || option.GetAppendAction() != 0 {
+			if old, action := switches(option); old != nil || action != 0 {
 				t.Errorf("%s: %v must leave both switches unset", what, option)
 			}
 			if strings.HasPrefix(option.GetHeader().GetKey(), "X-User-") || strings.HasPrefix(option.GetHeader().GetKey(), "X-Org-") {
@@ -138,9 +153,18 @@ func TestRefusals(t *testing.T) {
 func TestUnsoundAnswersAreNotWritten(t *testing.T) {
 	user := gate.Header{Name: "X-User-Id", Value: "u"}
 	bad := []gate.Header{
-		{Name: "X-User-Name", Value: "a\r\nX-User-Id: evil"}, {Name: "X-User-Name", Value: "a\x00"}, {Name: "X-User-Name", Value: "a\x7f"},
-		{Name: "X-User-Name", Value: "a\tb"}, {Name: "X-User-Name", Value: "caf\xe9"}, {Name: "X-User-Name", Value: ""}, {Name: "", Value: "a"},
-		{Name: "X User", Value: "a"}, {Name: "X_User_Id", Value: "a"}, {Name: ":path", Value: "/"}, {Name: "X\n", Value: "a"}, {Name: "Ü", Value: "a"},
+		{Name: "X-User-Name", Value: "a\r\nX-User-Id: evil"},
+		{Name: "X-User-Name", Value: "a\x00"},
+		{Name: "X-User-Name", Value: "a\x7f"},
+		{Name: "X-User-Name", Value: "a\tb"},
+		{Name: "X-User-Name", Value: "caf\xe9"},
+		{Name: "X-User-Name", Value: ""},
+		{Name: "", Value: "a"},
+		{Name: "X User", Value: "a"},
+		{Name: "X_User_Id", Value: "a"},
+		{Name: ":path", Value: "/"},
+		{Name: "X\n", Value: "a"},
+		{Name: "Ü", Value: "a"},
 	}
 	answers := []gate.Answer{
 		{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{user}, Remove: []string{"x\xff"}},
@@ -148,7 +172,9 @@ func TestUnsoundAnswersAreNotWritten(t *testing.T) {
 		{Status: 403, Body: "\xff"},
 	}
 	for _, line := range bad {
-		answers = append(answers, gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{user, line}}, gate.Answer{Status: 403, Headers: []gate.Header{line}})
+		answers = append(answers,
+			gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{user, line}},
+			gate.Answer{Status: 403, Headers: []gate.Header{line}})
 	}
 	for _, a := range answers {
 		got := decode(t, encode(a, []gate.Fact{{Name: "reason", Value: "SIGNED_IN"}}))

@@ -57,8 +57,11 @@ func edges() []edge {
 func (w *world) askGRPC(t *testing.T, o original, list bool) outcome {
 	t.Helper()
 	lines := []gate.Header{
-		{Name: ":authority", Value: o.host}, {Name: ":method", Value: o.method}, {Name: ":path", Value: o.target},
-		{Name: ":scheme", Value: o.scheme}, {Name: "x-forwarded-proto", Value: o.scheme},
+		{Name: ":authority", Value: o.host},
+		{Name: ":method", Value: o.method},
+		{Name: ":path", Value: o.target},
+		{Name: ":scheme", Value: o.scheme},
+		{Name: "x-forwarded-proto", Value: o.scheme},
 	}
 	for _, line := range without(o.lines, "x-forwarded-proto", "x-envoy-external-address") {
 		lines = append(lines, gate.Header{Name: strings.ToLower(line.Name), Value: line.Value})

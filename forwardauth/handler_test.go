@@ -198,6 +198,25 @@ func TestClientAddressIsForLogs(t *testing.T) {
 	}
 }
 
+// Envoy's HTTP service sets what it finds in an answer; what is not there would stay the client's.
+func TestEnvoyIsToldWhatToRemove(t *testing.T) {
+	w := newWorld(t)
+	for cookie, want := range map[string]string{
+		"session=none-of-it": "x-auth-method,x-auth-org-id,x-auth-user-id,x-impersonated-by,x-internal-caller,x-org-id,x-org-name,x-org-role," +
+			"x-org-slug,x-session-id,x-team-id,x-user-email,x-user-email-verified,x-user-id,x-user-name,x-user-role",
+		"session=alice": "x-auth-org-id,x-auth-user-id,x-impersonated-by,x-internal-caller",
+	} {
+		got := w.send(t, proxyAddr, "GET", "/gate/envoy/feed", "app.test", lines(envoyFamily+"Cookie: "+cookie+"\n"))
+		if list := got.answer["X-Envoy-Auth-Headers-To-Remove"]; got.status != 200 || len(list) != 1 || list[0] != want {
+			t.Errorf("%s: %d, remove %q, want %q", cookie, got.status, list, want)
+		}
+	}
+	got := w.send(t, proxyAddr, "GET", "/gate/envoy/private", "app.test", lines(envoyFamily+"X-User-Id: evil\n"))
+	if list := got.answer["X-Envoy-Auth-Headers-To-Remove"]; list != nil {
+		t.Errorf("a refusal says %q to the client", list)
+	}
+}
+
 func TestZeroValuesRefuse(t *testing.T) {
 	for _, path := range []string{"/gate/traefik", "/gate/caddy", "/gate/haproxy", "/gate/nginx", "/gate/nginx/answer", "/gate/envoy/x"} {
 		recorder := httptest.NewRecorder()

@@ -83,11 +83,8 @@ func original(c *check) {
 // host where a client wrote one. A port that goes without saying goes: nginx cannot leave it out.
 func splitURL(s string) (scheme, host, target string, ok bool) {
 	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok || scheme != "http" && scheme != "https" {
-		return "", "", "", false
-	}
 	end := strings.IndexAny(rest, "/?#\\@")
-	if end <= 0 || rest[end] != '/' {
+	if !ok || end <= 0 || rest[end] != '/' {
 		return "", "", "", false
 	}
 	host, target = rest[:end], rest[end:]

@@ -70,8 +70,12 @@ func TestTicketIsForOneRequestAndAShortTime(t *testing.T) {
 			t.Errorf("%s: %d %s", what, got.status, got.reason)
 		}
 	}
-	if got := w.send(t, "203.0.113.200", "GET", "/gate/nginx/answer", "gate", append(question, gate.Header{Name: "X-Usher-Ticket", Value: ticket})); got.reason != "UNTRUSTED_PROXY" {
+	stolen := append(question, gate.Header{Name: "X-Usher-Ticket", Value: ticket})
+	if got := w.send(t, "203.0.113.200", "GET", "/gate/nginx/answer", "gate", stolen); got.reason != "UNTRUSTED_PROXY" {
 		t.Errorf("a stranger: %s", got.reason)
+	}
+	if got := w.send(t, "203.0.113.200", "GET", "/gate/nginx/answer", "gate", question); got.reason != "UNTRUSTED_PROXY" {
+		t.Errorf("a stranger without ticket: %s", got.reason)
 	}
 	twice := append(question, gate.Header{Name: "Origin", Value: "https://a.test"}, gate.Header{Name: "Origin", Value: "https://b.test"})
 	if got := w.redeem(t, "/gate/nginx/answer", twice, ticket); got.status != 403 || got.reason != "AMBIGUOUS_REQUEST" {

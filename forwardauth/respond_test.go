@@ -20,8 +20,14 @@ func TestZeroReplyRefuses(t *testing.T) {
 		t.Errorf("the zero reply is %d", got.Code)
 	}
 	for _, a := range []gate.Answer{
-		{}, {Status: 200}, {Status: 204}, {Status: 999}, {Verdict: gate.SignIn, Status: 200}, {Verdict: gate.Unavailable},
-		{Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}}, {Verdict: 77, Status: 100},
+		{},
+		{Status: 200},
+		{Status: 204},
+		{Status: 999},
+		{Verdict: gate.SignIn, Status: 200},
+		{Verdict: gate.Unavailable},
+		{Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}},
+		{Verdict: 77, Status: 100},
 	} {
 		if got := answer("GET", plain(&a)); got.Code != 403 || got.Header().Get("X-User-Id") != "" {
 			t.Errorf("%+v is %d with identity %q", a, got.Code, got.Header().Get("X-User-Id"))
@@ -32,10 +38,18 @@ func TestZeroReplyRefuses(t *testing.T) {
 // E07: what the gate never says must not be written either.
 func TestUnsoundLinesAreNotWritten(t *testing.T) {
 	for _, line := range []gate.Header{
-		{Name: "X-User-Name", Value: "a\r\nX-User-Id: evil"}, {Name: "X-User-Name", Value: "a\nb"},
-		{Name: "X-User-Name", Value: "a\x00b"}, {Name: "X-User-Name", Value: "a\x7f"}, {Name: "X-User-Name", Value: "\t"},
-		{Name: "", Value: "a"}, {Name: "X-User-Name", Value: ""}, {Name: "X User", Value: "a"}, {Name: "X:", Value: "a"},
-		{Name: "X\r\nY", Value: "a"}, {Name: "X_User_Id", Value: "a"}, {Name: "Ü", Value: "a"},
+		{Name: "X-User-Name", Value: "a\r\nX-User-Id: evil"},
+		{Name: "X-User-Name", Value: "a\nb"},
+		{Name: "X-User-Name", Value: "a\x00b"},
+		{Name: "X-User-Name", Value: "a\x7f"},
+		{Name: "X-User-Name", Value: "\t"},
+		{Name: "", Value: "a"},
+		{Name: "X-User-Name", Value: ""},
+		{Name: "X User", Value: "a"},
+		{Name: "X:", Value: "a"},
+		{Name: "X\r\nY", Value: "a"},
+		{Name: "X_User_Id", Value: "a"},
+		{Name: "Ü", Value: "a"},
 	} {
 		got := answer("GET", plain(&gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}, line}}))
 		if got.Code != 503 || got.Header().Get("X-User-Id") != "" || got.Header().Get("X-Usher-Reason") != "INTERNAL_ERROR" {
@@ -55,8 +69,12 @@ func TestTicketCarriesNoAllow(t *testing.T) {
 	ts := tickets{make([]byte, 32), func() time.Time { return now }}
 	binding := [2][]string{{"GET"}, {"https://app.test/"}}
 	for _, d := range []gate.Decision{
-		{Verdict: gate.Allow, Reason: gate.SignedIn}, {Verdict: gate.SignIn, Reason: gate.NoCredential},
-		{Verdict: gate.Unavailable, Reason: gate.StoreTimeout}, {Reason: gate.UserBanned}, {}, {Verdict: 77},
+		{Verdict: gate.Allow, Reason: gate.SignedIn},
+		{Verdict: gate.SignIn, Reason: gate.NoCredential},
+		{Verdict: gate.Unavailable, Reason: gate.StoreTimeout},
+		{Reason: gate.UserBanned},
+		{},
+		{Verdict: 77},
 	} {
 		got, ok := ts.redeem(ts.issue(d, binding), binding)
 		want := d

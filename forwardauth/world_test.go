@@ -88,7 +88,6 @@ type world struct {
 	grpc     *extauthz.Server
 	sessions *gatetest.Resolver
 	headers  *gate.Headers
-	observed int
 }
 
 func newWorld(t testing.TB, adjust ...func(*gate.Config)) *world {

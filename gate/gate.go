@@ -57,17 +57,26 @@ func (g *Gate) SetPolicy(p *Policy) { g.policy.Store(p) }
 
 // Check decides. It never panics and never takes longer than Timeout plus what the processor needs.
 func (g *Gate) Check(ctx context.Context, r *Request) (d Decision) {
+	defer refusePanic(&d) // of Trace and Observe
 	start := g.config.Now()
-	defer func() {
-		if v := recover(); v != nil {
-			d = Decision{Verdict: Unavailable, Reason: InternalError, Err: fmt.Errorf("gate: panic: %v", v)}
-		}
-		r.trace("decision", d.Verdict.String(), " ", string(d.Reason))
-		if g.config.Observe != nil {
-			g.config.Observe(r, d, g.config.Now().Sub(start))
-		}
-	}()
-	return g.decide(ctx, r, start)
+	d = g.judge(ctx, r, start)
+	r.trace("decision", d.Verdict.String()+" "+string(d.Reason))
+	if g.config.Observe != nil {
+		g.config.Observe(r, d, g.config.Now().Sub(start))
+	}
+	return d
+}
+
+// judge is decide, whatever happens in it.
+func (g *Gate) judge(ctx context.Context, r *Request, now time.Time) (d Decision) {
+	defer refusePanic(&d)
+	return g.decide(ctx, r, now)
+}
+
+func refusePanic(d *Decision) {
+	if v := recover(); v != nil {
+		*d = Decision{Verdict: Unavailable, Reason: InternalError, Err: fmt.Errorf("gate: panic: %v", v)}
+	}
 }
 
 func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
@@ -213,7 +222,8 @@ func (g *Gate) rule(r *Request, hostName, path string) (*Rule, Reason) {
 	if r.preflight() {
 		method = r.Announced
 	}
-	return policy.match(hostName, path, method), ""
+	// Methods are case-sensitive, but some backends (Werkzeug) are not: a rule for DELETE also judges "delete".
+	return policy.match(hostName, path, strings.ToUpper(method)), ""
 }
 
 // preflight lets the backend answer the question, never with identity: the request itself is judged when it comes.

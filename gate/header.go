@@ -91,6 +91,7 @@ type Headers struct {
 	names    [fieldCount]string // as sent; empty: not sent
 	lower    [fieldCount]string
 	identity map[string]bool // lower-case names of all of them, the organization header included
+	initials [256]bool       // first letters of these: most headers differ in it
 	org      string          // lower-case name of the header a client may ask for an organization with
 	raw      bool
 	always   []string
@@ -128,7 +129,7 @@ func NewHeaders(c HeadersConfig) (*Headers, error) {
 		}
 		owner[lower] = field
 		h.names[field], h.lower[field] = name, lower
-		h.identity[lower] = true
+		h.identity[lower], h.initials[lower[0]] = true, true
 	}
 	if c.Organization != "" {
 		if err := checkHeaderName(c.Organization); err != nil {
@@ -138,7 +139,7 @@ func NewHeaders(c HeadersConfig) (*Headers, error) {
 		if field, taken := owner[h.org]; taken && field != OrgID {
 			problems = append(problems, fmt.Errorf("organization header: %s already carries %s", c.Organization, field))
 		}
-		h.identity[h.org] = true
+		h.identity[h.org], h.initials[h.org[0]] = true, true
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -225,7 +226,7 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		}
 		folded[i] = c
 	}
-	if h.identity[string(folded[:len(name)])] {
+	if h.initials[folded[0]] && h.identity[string(folded[:len(name)])] {
 		if !exact {
 			r.Aliases = append(r.Aliases, name)
 			return

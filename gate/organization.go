@@ -34,7 +34,7 @@ var (
 
 // OrgFromHost takes the organization from the host, as in "{org}.example.com".
 func OrgFromHost(pattern string) (OrgSource, error) {
-	before, after, ok := strings.Cut(strings.ToLower(pattern), "{org}")
+	before, after, ok := strings.Cut(strings.TrimSuffix(strings.ToLower(pattern), "."), "{org}")
 	if !ok || strings.Contains(after, "{") || before == "" && !strings.HasPrefix(after, ".") ||
 		strings.ContainsAny(before+after, ":/*") {
 		return OrgSource{}, fmt.Errorf("%q: write it as {org}.example.com, without port", pattern)
@@ -47,7 +47,7 @@ func OrgFromHost(pattern string) (OrgSource, error) {
 func OrgFromPath(pattern string) (OrgSource, error) {
 	segments := strings.Split(strings.Trim(pattern, "/"), "/")
 	if !strings.HasPrefix(pattern, "/") || segments[len(segments)-1] != "{org}" || strings.Count(pattern, "{org}") != 1 ||
-		checkPattern(pattern) != "" {
+		strings.Contains(pattern, "*") || checkPattern(pattern) != "" {
 		return OrgSource{}, fmt.Errorf("%q: write it as /orgs/{org}/", pattern)
 	}
 	return OrgSource{kind: orgPath, pattern: pattern, path: segments}, nil
@@ -147,12 +147,17 @@ func byIDOrSlug(memberships []Membership, asked string, fold bool) *Membership {
 	if m := bySlug(memberships, asked, fold); m != nil {
 		return m
 	}
-	if strings.IndexByte(asked, '%') >= 0 {
-		if decoded, err := url.PathUnescape(asked); err == nil {
-			return bySlug(memberships, decoded, fold)
-		}
+	if strings.IndexByte(asked, '%') < 0 {
+		return nil
 	}
-	return nil
+	decoded, err := url.PathUnescape(asked)
+	if err != nil {
+		return nil
+	}
+	if m := byID(memberships, decoded); m != nil {
+		return m
+	}
+	return bySlug(memberships, decoded, fold)
 }
 
 func bySlug(memberships []Membership, slug string, fold bool) *Membership {

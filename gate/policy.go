@@ -162,8 +162,11 @@ func checkPattern(pattern string) string {
 	if pattern[0] != '/' {
 		return "must begin with /"
 	}
-	if strings.ContainsAny(pattern, "?#;\\") || hasControl(pattern) {
+	if strings.ContainsAny(pattern, "?#;\\\t") || hasControl(pattern) || !validUTF8(pattern) {
 		return "cannot hold ?, #, ;, \\ or control bytes; the query never takes part"
+	}
+	if holdsEscape([]byte(pattern)) {
+		return "write it decoded, as in /a b or /café; paths are decoded before they are compared"
 	}
 	for i, segment := range strings.Split(pattern[1:], "/") {
 		switch {

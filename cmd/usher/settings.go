@@ -49,10 +49,10 @@ func report(t terminal, problems []config.Problem) (errors int) {
 	return errors
 }
 
-// written are the problems of something that somebody wrote, as opposed to what is only missing: a command that needs no
-// secret and no store works without them.
+// written are the problems of what somebody wrote, as opposed to what is only missing: a command that needs no secret and
+// no store works without them.
 func written(problems []config.Problem) []config.Problem {
 	return slices.DeleteFunc(slices.Clone(problems), func(p config.Problem) bool {
-		return p.Warning || p.File == "" && p.Variable == ""
+		return p.Warning || p.Missing
 	})
 }

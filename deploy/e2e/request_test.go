@@ -144,3 +144,13 @@ func (x exchange) anonymousAt(t *testing.T) {
 
 // cookie is a Cookie line.
 func cookie(p *testenv.Person) string { return "Cookie: theme=dark; " + p.Cookie + "; _ga=GA1.1.2.3" }
+
+// cookieName is the name of the session cookie among those of a browser.
+func cookieName(line string) string {
+	for pair := range strings.SplitSeq(line, "; ") {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasSuffix(name, ".session_token") {
+			return name
+		}
+	}
+	return ""
+}

@@ -45,10 +45,16 @@ type usher struct {
 // startUsher runs `usher serve` with a configuration file made of these lines, and waits until it listens.
 func startUsher(t *testing.T, betterAuth *testenv.BetterAuthServer, databaseURL string, more ...string) *usher {
 	t.Helper()
+	return startUsherWith(t, betterAuth, databaseURL, nil, more...)
+}
+
+// startUsherWith also says how the Better Auth app is configured, in keys of better_auth.
+func startUsherWith(t *testing.T, betterAuth *testenv.BetterAuthServer, databaseURL string, options []string, more ...string) *usher {
+	t.Helper()
 	u := &usher{http: freeAddress(t), grpc: freeAddress(t), ops: freeAddress(t)}
 	lines := append([]string{
 		fmt.Sprintf("listen: { http: %q, grpc: %q, ops: %q }", u.http, u.grpc, u.ops),
-		fmt.Sprintf("better_auth: { url: %q, secret: %q }", betterAuth.BaseURL, betterAuth.Secret),
+		fmt.Sprintf("better_auth: { %s }", strings.Join(append(options, fmt.Sprintf("url: %q, secret: %q", betterAuth.BaseURL, betterAuth.Secret)), ", ")),
 		fmt.Sprintf("store: { url: %q }", databaseURL),
 		"log: { level: debug, format: json, decisions: { allowed: 1, refused: 1 } }",
 	}, more...)

@@ -42,7 +42,7 @@ type Gate struct {
 	Wait            func() error  // blocks until the gate has stopped, and says why if nobody asked it to
 }
 
-// Rules are the demo's policy. What no rule names demands a session, as everywhere.
+// rules are the demo's policy. What no rule names demands a session, as everywhere.
 func rules() []gate.Rule {
 	return []gate.Rule{
 		{Name: "public", Path: "/public/**", Access: gate.Open},
@@ -117,7 +117,6 @@ func run(ctx context.Context, o Options, listener net.Listener, folder string) e
 	seen := newLedger()
 	identity := running.Headers.Names()
 	forward := newProxy("http://"+running.HTTP+"/gate/traefik", inner.Addr().String(), identity, seen, o.Log)
-	defer forward.close()
 	before := &front{signIn: &signIn{people: people, sessions: sessions, origin: origin}, proxy: forward}
 	behind := &backend{identity: identity, ledger: seen, view: &view{people, organizations, origin}}
 
@@ -133,6 +132,7 @@ func run(ctx context.Context, o Options, listener net.Listener, folder string) e
 	group.Go(func() error {
 		<-groupCtx.Done()
 		stopBefore()
+		forward.close() // a connection that was never used would keep the servers behind waiting for its request
 		stopBehind()
 		stopGate()
 		return nil

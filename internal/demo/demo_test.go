@@ -28,7 +28,7 @@ type running struct {
 	stop   func() error
 }
 
-// run starts a demo in a temporary folder of its own, which must be empty again when it has stopped.
+// start runs a demo in a temporary folder of its own, which must be empty again when it has stopped.
 func start(t *testing.T) *running {
 	t.Helper()
 	folder := t.TempDir()

@@ -2,9 +2,10 @@ package demo
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/usherauth/usher/oauth/flow"
 )
 
 // front is what listens where the browser looks: the sign-in page, and the proxy for all else. It is no ServeMux,
@@ -89,21 +90,9 @@ func seeOther(w http.ResponseWriter, to string) {
 // returnTo is where a sign-in leads: raw, if it stays on our origin, else "/". A link to a sign-in page that leads to
 // somebody else's look-alike afterwards is how passwords are fished.
 func returnTo(raw, origin string) string {
-	const home = "/"
-	for i := range len(raw) {
-		// Browsers drop tabs and line breaks from URLs and read \ as /, so that "/\t/evil" and "/\evil" are hosts.
-		if c := raw[i]; c <= 0x20 || c >= 0x7f || c == '\\' {
-			return home
-		}
+	back, err := flow.ParseReturnURL(raw, origin)
+	if err != nil {
+		return "/"
 	}
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || raw == "":
-		return home
-	case raw[0] == '/' && !strings.HasPrefix(raw, "//"):
-		return raw
-	case u.User == nil && u.Opaque == "" && strings.EqualFold(u.Scheme+"://"+u.Host, origin):
-		return raw
-	}
-	return home
+	return back.String()
 }

@@ -88,7 +88,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 func TestReturnTo(t *testing.T) {
 	const origin = "http://127.0.0.1:4488"
 	for _, stays := range []string{
-		"/", "/a/b?c=d#e", origin, origin + "/", origin + "/x?y=//evil.example", "/x?u=http://evil.example", "/%2f/evil.example",
+		"/", "/a/b?c=d#e", origin, origin + "/", origin + "/x?y=//evil.example", "/x?u=http://evil.example", "/é",
 		"HTTP://127.0.0.1:4488/x",
 	} {
 		if got := returnTo(stays, origin); got != stays {
@@ -101,8 +101,8 @@ func TestReturnTo(t *testing.T) {
 		origin + ".evil.example/", origin + "@evil.example/", "http://u@127.0.0.1:4488/", "http://u:p@127.0.0.1:4488/",
 		"http://127.0.0.1:44881/", "http://127.0.0.1/", "http:evil.example", "http:/evil.example", "http:///evil.example",
 		"http:\\\\evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "evil.example", "a/b",
-		"../x", "?x", "#x", "/é", "/\x00", "/x\r\nSet-Cookie: a=b", "http://127.0.0.1:4488\\@evil.example", "%2f%2fevil.example",
-		"http://localhost:4488/", "http://[::1]:4488/", "http://%31%32%37.0.0.1:4488/", "/%zz",
+		"../x", "?x", "#x", "/%2f/evil.example", "/\x00", "/x\r\nSet-Cookie: a=b", "http://127.0.0.1:4488\\@evil.example", "%2f%2fevil.example",
+		"http://localhost:4488/", "http://[::1]:4488/", "http://%31%32%37.0.0.1:4488/",
 	} {
 		if got := returnTo(leaves, origin); got != "/" {
 			t.Errorf("%q leads to %q", leaves, got)

@@ -43,8 +43,9 @@ func newQuery(c *catalog, n *betterauth.Names) (string, error) {
 	if n.Organizations {
 		selected = append(selected, q.text("o", "organization", "id"), q.text("o", "organization", "slug"),
 			q.text("o", "organization", "name"), q.text("m", "member", "role"))
-		from = append(from, "left join ("+q.table("member")+" m join "+q.table("organization")+" o on "+
-			q.same("o", "organization", "id", "m", "member", "organizationId")+") on "+q.same("m", "member", "userId", "u", "user", "id"))
+		from = append(from,
+			"left join "+q.table("member")+" m on "+q.same("m", "member", "userId", "u", "user", "id"),
+			"left join "+q.table("organization")+" o on "+q.same("o", "organization", "id", "m", "member", "organizationId"))
 		order = "\norder by " + q.column("m", "member", "createdAt") + ", " + q.column("m", "member", "id")
 	} else {
 		selected = append(selected, "''", "''", "''", "''")

@@ -23,25 +23,36 @@ func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal
 	if !store.Askable(token) {
 		return nil, gate.ErrNoSession
 	}
+	p, err := s.resolve(ctx, token)
+	switch {
+	case err == nil, errors.Is(err, gate.ErrNoSession):
+		return p, err
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("postgres: resolve session: %w (%w)", ctx.Err(), err)
+	default:
+		return nil, fmt.Errorf("postgres: resolve session: %w", explain(err))
+	}
+}
+
+// alone asks for one token until there is an answer or nothing more to try.
+func (s *Store) alone(ctx context.Context, token string) (*gate.Principal, error) {
 	changed := false
 	for attempt := 0; ; attempt++ {
 		query := s.query.Load()
 		p, lost, err := s.attempt(ctx, *query, token)
 		switch {
-		case err == nil, errors.Is(err, gate.ErrNoSession):
+		case err == nil, errors.Is(err, gate.ErrNoSession), ctx.Err() != nil:
 			return p, err
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("postgres: resolve session: %w (%w)", ctx.Err(), err)
 		case lost && attempt <= s.maxConns:
 			continue // the server went away since; each attempt drops one dead connection, the last one makes a new one
 		case schemaChanged(err) && !changed:
 			changed = true
 			if err := s.lookAgain(ctx, query); err != nil {
-				return nil, fmt.Errorf("postgres: resolve session: %w", err)
+				return nil, err
 			}
 			continue
 		default:
-			return nil, fmt.Errorf("postgres: resolve session: %w", explain(err))
+			return nil, err
 		}
 	}
 }
@@ -89,6 +100,11 @@ func ask(ctx context.Context, conn *pgx.Conn, query, token string) (*gate.Princi
 	if err != nil {
 		return nil, err
 	}
+	return read(rows, token)
+}
+
+// read makes a principal of all rows of one lookup.
+func read(rows pgx.Rows, token string) (*gate.Principal, error) {
 	defer rows.Close()
 	var p *gate.Principal
 	var r row

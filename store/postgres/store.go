@@ -22,6 +22,8 @@ type Store struct {
 	tables   betterauth.Tables
 	query    atomic.Pointer[string]
 
+	lanes lanes
+
 	looking chan struct{} // full while somebody looks at the schema again
 	vain    time.Time     // when that last changed nothing
 }
@@ -35,6 +37,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	s := &Store{tables: c.Tables, maxConns: int(config.MaxConns), looking: make(chan struct{}, 1)}
+	s.lanes.free = min(s.maxConns, mostLanes)
 	s.pool, err = connect(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)

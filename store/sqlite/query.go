@@ -12,7 +12,8 @@ import (
 // those of the type row; what the database has not is a constant.
 //
 // Ids are cast to text, whatever they are. The + before times and flags hides the column's declared type from the
-// driver, which would otherwise guess at times itself.
+// driver, which would otherwise guess at times itself. The || keeps SQLite from planning anew for every token, as it does
+// for parameters of a database that was analyzed.
 func newQuery(n *betterauth.Names) string {
 	q := query{n}
 	token := q.column("s", "session", "token")
@@ -49,7 +50,7 @@ func newQuery(n *betterauth.Names) string {
 	}
 	selected = append(selected, q.teams())
 	return "select " + strings.Join(selected, ",\n  ") + "\n" + strings.Join(from, "\n") +
-		"\nwhere " + token + " = ?1" + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
+		"\nwhere " + token + " = ?1 || ''" + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
 }
 
 type query struct{ names *betterauth.Names }

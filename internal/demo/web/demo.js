@@ -61,7 +61,7 @@ async function attempt(button) {
     const answer = await fetch(spec.path, { headers, credentials: spec.noProof ? "omit" : "same-origin", cache: "no-store", redirect: "manual" });
     const body = await answer.json();
     const reason = answer.headers.get("X-Usher-Reason");
-    const verdict = element("p", answer.status + " " + (answer.ok ? "passed" : reason ?? body.code), "verdict " + (answer.ok ? "good" : "bad"));
+    const verdict = element("p", button.textContent + ": " + answer.status + " " + (answer.ok ? "passed" : reason ?? body.code), "verdict " + (answer.ok ? "good" : "bad"));
     result.replaceChildren(verdict, element("p", answer.ok ? spec.passed : spec.refused));
     if (answer.ok) result.append(changes(spec.headers ?? [], body.headers));
     else result.append(element("p", JSON.stringify(body), "change"));

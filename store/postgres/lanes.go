@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/usherauth/usher/gate"
+)
+
+// Lookups that arrive while others are under way are sent together: under load a round trip then carries many, which
+// costs both sides half as much. Nobody waits for company: who finds a lane free goes alone and at once.
+
+const (
+	mostLanes  = 4               // round trips under way at the same time
+	mostAtOnce = 64              // lookups in one of them
+	laneTime   = 2 * time.Second // a little more than a gate gives; whoever has longer then asks alone
+)
+
+// lanes say who may go.
+type lanes struct {
+	mu      sync.Mutex
+	free    int
+	waiting []*waiter
+}
+
+// waiter is a lookup that was handed to whoever leaves a lane.
+type waiter struct {
+	ctx    context.Context
+	token  string
+	answer chan answer
+}
+
+type answer struct {
+	principal *gate.Principal
+	err       error
+}
+
+// errAlone sends a waiter to ask alone, with all that a lookup of its own may try again.
+var errAlone = errors.New("the lookups that were sent together failed")
+
+func (s *Store) resolve(ctx context.Context, token string) (*gate.Principal, error) {
+	s.lanes.mu.Lock()
+	if s.lanes.free > 0 {
+		s.lanes.free--
+		s.lanes.mu.Unlock()
+		defer s.leaveLane()
+		return s.alone(ctx, token)
+	}
+	w := &waiter{ctx, token, make(chan answer, 1)}
+	s.lanes.waiting = append(s.lanes.waiting, w)
+	s.lanes.mu.Unlock()
+	select {
+	case a := <-w.answer:
+		if errors.Is(a.err, errAlone) {
+			return s.alone(ctx, token)
+		}
+		return a.principal, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// leaveLane frees the lane, or keeps it for those who wait: their lookups are nobody's who could be kept from his answer
+// by them, hence the goroutine. It ends when nobody waits any more.
+func (s *Store) leaveLane() {
+	if next := s.next(); next != nil {
+		go func() {
+			for ; next != nil; next = s.next() {
+				s.together(next)
+			}
+		}()
+	}
+}
+
+// next takes those who wait now, and frees the lane when there are none.
+func (s *Store) next() (next []*waiter) {
+	l := &s.lanes
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waiting) > 0 && len(next) < mostAtOnce {
+		if w := l.waiting[0]; w.ctx.Err() == nil { // others are gone
+			next = append(next, w)
+		}
+		l.waiting[0] = nil
+		l.waiting = l.waiting[1:]
+	}
+	if next == nil {
+		l.free++
+		l.waiting = nil
+	}
+	return next
+}
+
+// together asks for all in one round trip. Who gets no answer from it asks alone.
+func (s *Store) together(all []*waiter) {
+	answered := 0
+	defer func() {
+		for _, w := range all[answered:] {
+			w.answer <- answer{err: errAlone}
+		}
+	}()
+	if len(all) == 1 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(all[0].ctx), laneTime)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return
+	}
+	defer release(conn)
+	query := *s.query.Load()
+	var batch pgx.Batch
+	for _, w := range all {
+		batch.Queue(query, w.token)
+	}
+	results := conn.SendBatch(ctx, &batch)
+	defer results.Close()
+	for _, w := range all {
+		rows, err := results.Query()
+		if err != nil {
+			return
+		}
+		p, err := read(rows, w.token)
+		if err != nil && !errors.Is(err, gate.ErrNoSession) {
+			return
+		}
+		w.answer <- answer{p, err}
+		answered++
+	}
+}
