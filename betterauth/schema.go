@@ -68,15 +68,6 @@ type model struct {
 	fields []field
 }
 
-func (m *model) field(name string) *field {
-	for i := range m.fields {
-		if m.fields[i].name == name {
-			return &m.fields[i]
-		}
-	}
-	return nil
-}
-
 // field is one logical column.
 type field struct {
 	name     string

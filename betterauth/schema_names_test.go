@@ -43,14 +43,28 @@ func TestNamesAreFound(t *testing.T) {
 		{"snake_case", Tables{Preset: SnakeCase}, catalogOf(snakeUser, snakeSession, "member: id organization_id user_id role created_at",
 			organizationTable, "team: id organization_id", "team_member: id team_id user_id"), "user email_verified member user_id", true, true},
 		{"snake_case, but camelCase", Tables{Preset: SnakeCase}, catalogOf(camelUser, camelSession), "user emailVerified member user_id", false, false},
-		{"plural", Tables{UsePlural: true}, catalogOf("users: id name email emailVerified", "sessions: id expiresAt token createdAt userId"),
-			"users emailVerified members userId", false, false},
-		{"plural of a written name", Tables{UsePlural: true, Models: map[string]Rename{"user": {ModelName: "person"}}},
-			catalogOf("persons: id name email emailVerified", "sessions: id expiresAt token createdAt userId"), "persons emailVerified members userId", false, false},
-		{"a plural name written whole", Tables{UsePlural: true, Models: map[string]Rename{"user": {ModelName: "people"}}},
-			catalogOf("people: id name email emailVerified", "sessions: id expiresAt token createdAt userId"), "people emailVerified members userId", false, false},
-		{"somebody else's member and team tables", Tables{}, catalogOf(camelUser, camelSession, "member: nr", "organization: nr", "team: id", "teamMember: id"),
-			"user emailVerified member userId", false, false},
+		{
+			"plural",
+			Tables{UsePlural: true},
+			catalogOf("users: id name email emailVerified", "sessions: id expiresAt token createdAt userId"),
+			"users emailVerified members userId", false, false,
+		},
+		{
+			"plural of a written name",
+			Tables{UsePlural: true, Models: map[string]Rename{"user": {ModelName: "person"}}},
+			catalogOf("persons: id name email emailVerified", "sessions: id expiresAt token createdAt userId"), "persons emailVerified members userId", false, false,
+		},
+		{
+			"a plural name written whole",
+			Tables{UsePlural: true, Models: map[string]Rename{"user": {ModelName: "people"}}},
+			catalogOf("people: id name email emailVerified", "sessions: id expiresAt token createdAt userId"), "people emailVerified members userId", false, false,
+		},
+		{
+			"somebody else's member and team tables",
+			Tables{},
+			catalogOf(camelUser, camelSession, "member: nr", "organization: nr", "team: id", "teamMember: id"),
+			"user emailVerified member userId", false, false,
+		},
 		{"a member table alone", Tables{}, catalogOf(camelUser, camelSession, camelMember), "user emailVerified member userId", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,14 +93,28 @@ func TestWhatIsAbsentIsNamed(t *testing.T) {
 		{"nothing at all", Tables{}, Catalog{}, "user. run Better Auth's migration or `usher schema apply`, or name the table in better_auth.tables.user; " +
 			"session. run Better Auth's migration or `usher schema apply`, or name the table in better_auth.tables.session"},
 		{"plural tables", Tables{}, catalogOf("users: id", camelSession), `user. there is "users": is it better_auth.tables.use_plural?`},
-		{"a column", Tables{}, catalogOf(camelUser, "session: id token createdAt userId"),
-			`session.expiresAt "expires_at" is not there either; if it is called differently, name it in better_auth.tables.session.fields.expires_at`},
-		{"a written column is not guessed about", Tables{Models: map[string]Rename{"session": {Fields: map[string]string{"expires_at": "ends"}}}},
-			catalogOf(camelUser, camelSession), "session.ends the name comes from better_auth.tables.session.fields.expires_at"},
-		{"a written table that nobody needs", Tables{Models: map[string]Rename{"team_member": {ModelName: "crew"}}},
-			catalogOf(camelUser, camelSession), "crew. the name comes from better_auth.tables.team_member"},
-		{"half an organization plugin", Tables{}, catalogOf(camelUser, camelSession+" activeOrganizationId", "member: id organizationId userId createdAt", organizationTable),
-			`member.role if it is called differently, name it in better_auth.tables.member.fields.role`},
+		{
+			"a column",
+			Tables{},
+			catalogOf(camelUser, "session: id token createdAt userId"),
+			`session.expiresAt "expires_at" is not there either; if it is called differently, name it in better_auth.tables.session.fields.expires_at`,
+		},
+		{
+			"a written column is not guessed about",
+			Tables{Models: map[string]Rename{"session": {Fields: map[string]string{"expires_at": "ends"}}}},
+			catalogOf(camelUser, camelSession), "session.ends the name comes from better_auth.tables.session.fields.expires_at",
+		},
+		{
+			"a written table that nobody needs",
+			Tables{Models: map[string]Rename{"team_member": {ModelName: "crew"}}},
+			catalogOf(camelUser, camelSession), "crew. the name comes from better_auth.tables.team_member",
+		},
+		{
+			"half an organization plugin",
+			Tables{},
+			catalogOf(camelUser, camelSession+" activeOrganizationId", "member: id organizationId userId createdAt", organizationTable),
+			`member.role if it is called differently, name it in better_auth.tables.member.fields.role`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := c.tables.Match(c.catalog)

@@ -11,6 +11,6 @@
 // the identity headers the client chose; so every question gets an answer, also one that cannot be read and one that
 // made us panic.
 //
-// Messages are read and written in their wire format (wire.go), without the generated types: these cost three times what
-// the decision does, and their parser answers invalid UTF-8 with an RPC error. The tests compare both.
+// Messages are read and written in their wire format (codec.go, wire.go), without the generated types: these cost more
+// than the decision does, and what their parser cannot read becomes an RPC error. The tests compare both.
 package extauthz

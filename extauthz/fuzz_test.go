@@ -15,10 +15,10 @@ import (
 func FuzzCheckRequest(f *testing.F) {
 	for _, q := range []*authv3.CheckRequest{
 		{},
-		question("GET", "/public/x"), question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil"),
-		question("POST", "/feed?x", "authorization", "Bearer bob", "x-org-id", "acme", "x.org.id", "evil"),
-		question("GET", "/private", "accept", "text/html", "upgrade", "websocket", "connection", "upgrade, x-user-id"),
-		question("OPTIONS", "/private", "origin", "https://a.test", "access-control-request-method", "PUT", "host", "evil.test"),
+		asking("GET", "/public/x"), asking("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil"),
+		asking("POST", "/feed?x", "authorization", "Bearer bob", "x-org-id", "acme", "x.org.id", "evil"),
+		asking("GET", "/private", "accept", "text/html", "upgrade", "websocket", "connection", "upgrade, x-user-id"),
+		asking("OPTIONS", "/private", "origin", "https://a.test", "access-control-request-method", "PUT", "host", "evil.test"),
 	} {
 		f.Add([]byte(marshal(f, q)))
 		if q.Attributes != nil {
@@ -30,7 +30,7 @@ func FuzzCheckRequest(f *testing.F) {
 	s, _ := newServer(f)
 	ctx := from("10.0.0.7")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		got := decode(t, s.answer(ctx, string(raw)))
+		got := decode(t, s.answer(ctx, question(raw)))
 		allow, refusal := got.GetOkResponse() != nil, got.GetDeniedResponse() != nil
 		if got.GetStatus() == nil || allow == refusal || allow != (got.GetStatus().GetCode() == 0) {
 			t.Errorf("neither an allow nor a refusal: %v", got)

@@ -11,6 +11,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/usherauth/usher/gate"
@@ -74,8 +75,8 @@ func from(address string) context.Context {
 	return peer.NewContext(context.Background(), &peer.Peer{Addr: addr})
 }
 
-// question is a CheckRequest with headers in the map.
-func question(method, path string, headers ...string) *authv3.CheckRequest {
+// asking is a CheckRequest with headers in the map.
+func asking(method, path string, headers ...string) *authv3.CheckRequest {
 	http := &authv3.AttributeContext_HttpRequest{
 		Method: method, Path: path, Host: "app.test", Scheme: "https",
 		Headers: map[string]string{":method": method, ":path": path, ":authority": "app.test", ":scheme": "https"},
@@ -107,11 +108,18 @@ func listed(q *authv3.CheckRequest) *authv3.CheckRequest {
 	return q
 }
 
-func marshal(t testing.TB, m proto.Message) string {
+func marshal(t testing.TB, m proto.Message) question {
 	t.Helper()
 	raw, err := proto.Marshal(m)
 	must(t, err)
-	return string(raw)
+	return question(raw)
+}
+
+// unparsed is a message of these bytes, whether or not anybody can read it: one without fields keeps all it is given.
+func unparsed(raw question) *emptypb.Empty {
+	m := new(emptypb.Empty)
+	m.ProtoReflect().SetUnknown([]byte(raw))
+	return m
 }
 
 func decode(t testing.TB, raw []byte) *authv3.CheckResponse {

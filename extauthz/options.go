@@ -18,9 +18,10 @@ const (
 	streamWorkers   = 32               // goroutines that stay warm: their stacks have grown already
 )
 
-// ServerOptions are what a grpc.Server for Envoy should be made with.
+// ServerOptions are what a grpc.Server for Envoy must be made with.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		withCodec(),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval, PermitWithoutStream: true}),
 		grpc.MaxRecvMsgSize(longestMessage),
@@ -41,7 +42,7 @@ func recovered(ctx context.Context, request any, info *grpc.UnaryServerInfo, nex
 			}
 		}
 		if ours && err != nil {
-			response, err = frame(encode(broken())), nil
+			response, err = encode(broken()), nil
 		}
 	}()
 	return next(ctx, request)

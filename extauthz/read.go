@@ -2,6 +2,7 @@ package extauthz
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -51,7 +52,7 @@ type message struct {
 // meaning is refused in q; one that cannot be read to its end is reported, because then there may be headers nobody saw.
 func (s *Server) read(raw string, asker netip.Addr, q *gate.Request) (whole bool) {
 	m := message{headers: s.headers, q: q}
-	if !each(raw, m.check) {
+	if !each(raw, m.check) || slices.ContainsFunc(q.Aliases, unspeakable) {
 		q.Refuse(gate.AmbiguousRequest)
 		return false
 	}
@@ -62,6 +63,9 @@ func (s *Server) read(raw string, asker netip.Addr, q *gate.Request) (whole bool
 	q.Client = m.client(s.proxies, asker)
 	return true
 }
+
+// unspeakable reports a name that headers_to_remove cannot hold. No HTTP header has one.
+func unspeakable(name string) bool { return !utf8.ValidString(name) }
 
 func differs(said, is string) bool { return said != "" && said != is }
 
@@ -121,10 +125,13 @@ func (m *message) http(f field) bool {
 	return true
 }
 
-// header reads a map entry or a HeaderValue: the first two fields are the same, and a map entry has no third.
-func (m *message) header(encoded string) bool {
-	var name, value, raw string
-	if !each(encoded, func(f field) bool {
+// entry reads a map entry or a HeaderValue: the first two fields are the same, and a map entry has no third.
+func entry(encoded string) (name, value, raw string, ok bool) {
+	for encoded != "" {
+		var f field
+		if f, encoded, ok = cut(encoded); !ok {
+			return "", "", "", false
+		}
 		switch f.number {
 		case entryKey:
 			name = f.value
@@ -133,8 +140,13 @@ func (m *message) header(encoded string) bool {
 		case headerRawValue:
 			raw = f.value
 		}
-		return true
-	}) || !utf8.ValidString(name) { // no HTTP header is named so, and it could not be named in headers_to_remove
+	}
+	return name, value, raw, true
+}
+
+func (m *message) header(encoded string) bool {
+	name, value, raw, ok := entry(encoded)
+	if !ok {
 		return false
 	}
 	if raw != "" {
@@ -174,16 +186,7 @@ func (m *message) say(what *string, value string) {
 
 // extension finds the rule that the proxy's configuration picked: context_extensions is never client data.
 func (m *message) extension(encoded string) bool {
-	var name, value string
-	whole := each(encoded, func(f field) bool {
-		switch f.number {
-		case entryKey:
-			name = f.value
-		case entryValue:
-			value = f.value
-		}
-		return true
-	})
+	name, value, _, whole := entry(encoded)
 	if name == "rule" {
 		if m.q.Rule = value; value == "" { // somebody meant a rule; the first match need not be it
 			m.q.Refuse(gate.UnknownRule)

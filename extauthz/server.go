@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/usherauth/usher/gate"
 )
@@ -57,16 +56,16 @@ func (s *Server) Register(server grpc.ServiceRegistrar, health grpc_health_v1.He
 	}
 }
 
-// Check answers a generated message: the same path as over the wire, for callers in the same process. It returns no
-// error.
+// Check answers a generated message: the same path as over the wire, for callers in the same process. Its error is always
+// nil, as long as what encode writes can be read; FuzzCheckRequest looks for an answer that cannot.
 func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	raw, err := proto.Marshal(request)
 	if err != nil {
 		raw = unreadable
 	}
 	response := new(authv3.CheckResponse)
-	if err := proto.Unmarshal(s.answer(ctx, string(raw)), response); err != nil {
-		return nil, fmt.Errorf("extauthz: %w", err) // not while TestAnswersCanBeRead passes
+	if err := proto.Unmarshal(s.answer(ctx, question(raw)), response); err != nil {
+		return nil, fmt.Errorf("extauthz: %w", err)
 	}
 	return response, nil
 }
@@ -74,32 +73,24 @@ func (s *Server) Check(ctx context.Context, request *authv3.CheckRequest) (*auth
 // unreadable is a message that ends within its first tag.
 var unreadable = []byte{0xff}
 
-// check is what a grpc.Server calls. The message without fields keeps all it is given, unparsed, and writes it back the
-// same way: so any codec and any interceptor work, and it is us who parse.
+// check is what a grpc.Server calls.
 func check(server any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-	request := new(emptypb.Empty)
-	if err := decode(request); err != nil {
-		return nil, err // not a message at all, so not Envoy; grpc-go has told the caller already
+	asked := new(question)
+	if err := decode(asked); err != nil {
+		return nil, err // the message is too long or broke off; grpc-go has told Envoy already
 	}
-	answer := func(ctx context.Context, request any) (any, error) {
-		raw := request.(*emptypb.Empty).ProtoReflect().GetUnknown()
-		return frame(server.(*Server).answer(ctx, string(raw))), nil
+	answer := func(ctx context.Context, asked any) (any, error) {
+		return server.(*Server).answer(ctx, *asked.(*question)), nil
 	}
 	if intercept == nil {
-		return answer(ctx, request)
+		return answer(ctx, asked)
 	}
 	info := &grpc.UnaryServerInfo{Server: server, FullMethod: authv3.Authorization_Check_FullMethodName}
-	return intercept(ctx, request, info, answer)
-}
-
-func frame(encoded []byte) *emptypb.Empty {
-	m := new(emptypb.Empty)
-	m.ProtoReflect().SetUnknown(encoded)
-	return m
+	return intercept(ctx, asked, info, answer)
 }
 
 // answer judges an encoded CheckRequest and encodes the CheckResponse. It has an answer to everything.
-func (s *Server) answer(ctx context.Context, raw string) (response []byte) {
+func (s *Server) answer(ctx context.Context, asked question) (response reply) {
 	defer func() {
 		if v := recover(); v != nil {
 			response = encode(broken())
@@ -109,7 +100,7 @@ func (s *Server) answer(ctx context.Context, raw string) (response []byte) {
 	q := &gate.Request{Edge: "envoy-grpc"}
 	whole := true
 	if asker := askerOf(ctx); s.proxies.Trusts(asker) {
-		whole = s.read(raw, asker, q)
+		whole = s.read(string(asked), asker, q)
 	} else {
 		q.Client = asker
 		q.Refuse(gate.UntrustedProxy)

@@ -69,31 +69,42 @@ func each(message string, visit func(field) bool) bool {
 	return true
 }
 
+// tag is the tag of a field numbered below 16, as all that are written here are: it takes one byte.
+func tag(number protowire.Number, kind protowire.Type) byte { return byte(number)<<3 | byte(kind) }
+
 // appendText appends a string field.
 func appendText(b []byte, number protowire.Number, value string) []byte {
-	b = protowire.AppendTag(b, number, protowire.BytesType)
-	return protowire.AppendString(b, value)
+	b = append(b, tag(number, protowire.BytesType))
+	if len(value) < 0x80 {
+		b = append(b, byte(len(value)))
+	} else {
+		b = protowire.AppendVarint(b, uint64(len(value)))
+	}
+	return append(b, value...)
 }
 
 // appendNumber appends an integer or enum field.
 func appendNumber(b []byte, number protowire.Number, value uint64) []byte {
-	b = protowire.AppendTag(b, number, protowire.VarintType)
-	return protowire.AppendVarint(b, value)
+	return protowire.AppendVarint(append(b, tag(number, protowire.VarintType)), value)
 }
 
-// open begins a nested message; what is appended until close, given the same mark, is its content.
+// open begins a nested message; what is appended until closeAt, given the same mark, is its content.
 func open(b []byte, number protowire.Number) (_ []byte, mark int) {
-	b = protowire.AppendTag(b, number, protowire.BytesType)
+	b = append(b, tag(number, protowire.BytesType), 0) // room for a length below 128
 	return b, len(b)
 }
 
-// close puts the length in front of the content.
+// closeAt puts the length in front of the content.
 func closeAt(b []byte, mark int) []byte {
-	var length [10]byte
 	size := len(b) - mark
-	prefix := protowire.AppendVarint(length[:0], uint64(size))
-	b = append(b, prefix...)
-	copy(b[mark+len(prefix):], b[mark:mark+size])
-	copy(b[mark:], prefix)
+	if size < 0x80 {
+		b[mark-1] = byte(size)
+		return b
+	}
+	var varint [10]byte
+	length := protowire.AppendVarint(varint[:0], uint64(size))
+	b = append(b, length[1:]...)
+	copy(b[mark-1+len(length):], b[mark:mark+size])
+	copy(b[mark-1:], length)
 	return b
 }

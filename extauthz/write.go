@@ -36,7 +36,7 @@ const (
 // encode makes the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong (a
 // header of no name, a line break in a value): then it answers that something broke, never a pass without identity.
 // Anything but an Allow that is sound is a denial, so also the zero Answer.
-func encode(a gate.Answer, facts []gate.Fact) []byte {
+func encode(a gate.Answer, facts []gate.Fact) reply {
 	if !sound(&a) {
 		a, facts = broken()
 	}

@@ -27,7 +27,7 @@ func TestZeroAnswersDeny(t *testing.T) {
 			t.Errorf("%+v: %v", a, got)
 		}
 	}
-	if got := decode(t, new(Server).answer(from("10.0.0.7"), marshal(t, question("GET", "/public/x")))); shown(got) != 503 {
+	if got := decode(t, new(Server).answer(from("10.0.0.7"), marshal(t, asking("GET", "/public/x")))); shown(got) != 503 {
 		t.Errorf("the zero Server: %v", got)
 	}
 	if _, err := New(Config{}); err == nil {
@@ -37,7 +37,7 @@ func TestZeroAnswersDeny(t *testing.T) {
 
 func TestAllow(t *testing.T) {
 	s, _ := newServer(t)
-	q := question("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil", "x-team-id", "evil",
+	q := asking("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil", "x-team-id", "evil",
 		"x.user.id", "evil")
 	got := decode(t, s.answer(from("10.0.0.7"), marshal(t, q)))
 	if got.GetStatus() == nil || got.GetStatus().GetCode() != 0 || got.GetDeniedResponse() != nil {
@@ -116,7 +116,7 @@ func TestRefusals(t *testing.T) {
 		},
 	} {
 		sessions.Break(c.down)
-		got := decode(t, s.answer(from("10.0.0.7"), marshal(t, question("GET", "/private", c.headers...))))
+		got := decode(t, s.answer(from("10.0.0.7"), marshal(t, asking("GET", "/private", c.headers...))))
 		if shown(got) != c.status || codes.Code(got.GetStatus().GetCode()) != c.code || got.GetOkResponse() != nil || reason(got) != c.reason {
 			t.Errorf("%s: %v", what, got)
 		}
@@ -143,7 +143,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	sessions.Break(nil)
-	got := decode(t, s.answer(from("10.0.0.7"), marshal(t, question("GET", "/private", "cookie", "session=alice", "x-org-id", "rival"))))
+	got := decode(t, s.answer(from("10.0.0.7"), marshal(t, asking("GET", "/private", "cookie", "session=alice", "x-org-id", "rival"))))
 	if user := got.GetDynamicMetadata().GetFields()["user_id"].GetStringValue(); user != "u-alice" {
 		t.Errorf("a refusal's metadata says user %q", user)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -82,7 +83,8 @@ func readOK(r *bufio.Reader) error {
 }
 
 // BenchmarkCheck compares the gate, asked by Traefik for somebody who is signed in, with a handler that says 200 and
-// six headers, over the same loopback connections. "ratio" interleaves both; budget 3 of perf.md wants 0.75.
+// six headers, over the same loopback connections. "ratio" interleaves both, by the clock and by processor time; budget 3
+// of perf.md wants 0.75.
 func BenchmarkCheck(b *testing.B) {
 	question := "GET /gate/traefik HTTP/1.1\nHost: gate\n" + browser + "X-Forwarded-Method: GET\nX-Forwarded-Proto: https\n" +
 		"X-Forwarded-Host: app.test\nX-Forwarded-Uri: /dashboard/projects/42?tab=members\n"
@@ -97,8 +99,8 @@ func BenchmarkCheck(b *testing.B) {
 		w.WriteHeader(http.StatusOK)
 	}), question)
 	gated := newLoad(b, newWorld(b).http, question)
-	for name, l := range map[string]*load{"bare": bare, "gate": gated} {
-		b.Run(name, func(b *testing.B) {
+	for i, l := range []*load{bare, gated} {
+		b.Run([]string{"bare", "gate"}[i], func(b *testing.B) {
 			b.ReportAllocs()
 			var took time.Duration
 			for b.Loop() {
@@ -109,13 +111,24 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 	b.Run("ratio", func(b *testing.B) {
-		var without, with time.Duration
+		var wall, cpu [2]time.Duration
 		for b.Loop() {
-			without += bare.run(b, 16)
-			with += gated.run(b, 16)
+			for i, l := range []*load{bare, gated} {
+				before := cpuTime(b)
+				wall[i] += l.run(b, 16)
+				cpu[i] += cpuTime(b) - before
+			}
 		}
-		b.ReportMetric(without.Seconds()/with.Seconds(), "ratio")
+		b.ReportMetric(wall[0].Seconds()/wall[1].Seconds(), "ratio")
+		b.ReportMetric(cpu[0].Seconds()/cpu[1].Seconds(), "cpu-ratio")
 	})
+}
+
+// cpuTime is what this process has used: a neighbour on the same machine does not change it.
+func cpuTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkHandler is the gate's own share: no connection, no parsing of the question.

@@ -3,7 +3,6 @@ package forwardauth
 import (
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/usherauth/usher/gate"
 )
@@ -60,7 +59,6 @@ func respond(w http.ResponseWriter, r *http.Request, out reply) {
 		values[i] = line.Value
 		header[http.CanonicalHeaderKey(line.Name)] = values[i : i+1 : i+1]
 	}
-	header.Set("Content-Length", strconv.Itoa(len(out.body)))
 	if r.ContentLength != 0 {
 		// A proxy announced a body that it does not send (HAProxy's auth-request.lua, an nginx that was not told to clear
 		// Content-Length). The server would wait for it before it answers.

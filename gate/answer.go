@@ -66,17 +66,34 @@ func (g *Gate) signIn(r *Request) string {
 	if g.config.SignInURL == "" || !r.navigation() {
 		return ""
 	}
-	here := r.URL()
-	page, _, _ := strings.Cut(here, "?")
-	target, _, _ := strings.Cut(g.config.SignInURL, "?")
-	if page == target {
+	page, fragment, _ := strings.Cut(g.config.SignInURL, "#")
+	if g.asksFor(page, r) {
 		return ""
 	}
 	separator := "?"
-	if strings.Contains(g.config.SignInURL, "?") {
+	if strings.Contains(page, "?") {
 		separator = "&"
 	}
-	return g.config.SignInURL + separator + "callbackURL=" + url.QueryEscape(here)
+	to := page + separator + "callbackURL=" + url.QueryEscape(r.URL())
+	if fragment != "" {
+		to += "#" + fragment
+	}
+	return to
+}
+
+// asksFor reports whether the request is for that page, in whatever spelling.
+func (g *Gate) asksFor(page string, r *Request) bool {
+	scheme, rest, _ := strings.Cut(page, "://")
+	authority, target := rest, "/"
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		authority, target = rest[:end], "/"+strings.TrimPrefix(rest[end:], "/")
+	}
+	if canonicalOrigin(scheme+"://"+authority) != canonicalOrigin(r.Scheme+"://"+r.Host) {
+		return false
+	}
+	there, _ := g.config.Paths.path(target)
+	here, why := g.config.Paths.path(r.Target)
+	return why == "" && here == there
 }
 
 // SignInURL is where a browser without session is led for this request; "" where it would not help.
@@ -130,9 +147,11 @@ func (h *Headers) removals(a *Answer, r *Request) {
 		return slices.ContainsFunc(a.Identity, func(line Header) bool { return strings.EqualFold(line.Name, lower) })
 	}
 	a.Unset = make([]string, 0, fieldCount+1)
+	given := a.Identity // in the order of the fields
 	for field, lower := range h.lower {
-		given := func(line Header) bool { return line.Name == h.names[field] }
-		if lower != "" && lower != h.org && !slices.ContainsFunc(a.Identity, given) {
+		if len(given) > 0 && given[0].Name == h.names[field] {
+			given = given[1:]
+		} else if lower != "" && lower != h.org {
 			a.Unset = append(a.Unset, lower)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -488,6 +489,12 @@ func TestCredentialsPrintAsPlaceholders(t *testing.T) {
 			if printed := fmt.Sprintf(verb, v); strings.Contains(printed, "t0ken") || strings.Contains(printed, "74306b656e") {
 				t.Errorf("%s of %T prints the token", verb, v)
 			}
+		}
+		var logged strings.Builder
+		slog.New(slog.NewTextHandler(&logged, nil)).Info("it", "v", v)
+		slog.New(slog.NewJSONHandler(&logged, nil)).Info("it", "v", v)
+		if strings.Contains(logged.String(), "t0ken") {
+			t.Errorf("a log of %T tells the token: %s", v, logged.String())
 		}
 	}
 }

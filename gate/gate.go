@@ -60,7 +60,9 @@ func (g *Gate) Check(ctx context.Context, r *Request) (d Decision) {
 	defer refusePanic(&d) // of Trace and Observe
 	start := g.config.Now()
 	d = g.judge(ctx, r, start)
-	r.trace("decision", d.Verdict.String()+" "+string(d.Reason))
+	if r.Trace != nil {
+		r.trace("decision", d.Verdict.String()+" "+string(d.Reason))
+	}
 	if g.config.Observe != nil {
 		g.config.Observe(r, d, g.config.Now().Sub(start))
 	}
@@ -249,18 +251,18 @@ func deny(d Decision, why Reason) Decision {
 
 // resolve asks the store for each credential in turn until one is a session that counts now.
 func (g *Gate) resolve(ctx context.Context, credentials *Credentials, rule *Rule, now time.Time) Decision {
-	ctx, cancel := context.WithTimeout(ctx, g.config.Timeout)
-	defer cancel()
+	store := within(ctx, g.config.Timeout)
+	defer store.end()
 	var refused Reason
 	for i := range credentials.n {
-		principal, err := g.config.Resolver.Resolve(ctx, credentials.list[i])
+		principal, err := g.config.Resolver.Resolve(store, credentials.list[i])
 		switch {
 		case errors.Is(err, ErrNoSession):
 			refused = first(refused, SessionUnknown)
 			continue
 		case err != nil:
 			why := StoreUnavailable
-			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			if errors.Is(err, context.DeadlineExceeded) || store.Err() != nil {
 				why = StoreTimeout
 			}
 			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,10 +53,10 @@ func ParseField(name string) (Field, bool) {
 // FieldNames lists the names ParseField knows.
 func FieldNames() []string { return slices.Clone(fieldNames[:]) }
 
-// Presets are the header names other gateways taught backends to read. A field a preset does not name is not sent.
+// Preset is a copy of the header names another gateway taught backends to read. A field it does not name is not sent.
 func Preset(name string) (map[Field]string, bool) {
 	names, ok := presets[name]
-	return names, ok
+	return maps.Clone(names), ok
 }
 
 var presets = map[string]map[Field]string{

@@ -13,7 +13,7 @@ type originPattern struct {
 	text  string // lower case
 	whole bool   // scheme and all; otherwise host and port alone
 	exact bool
-	ipv4  bool // only digits, dots and wildcards: an IPv4 address is meant, and 192.168.* is not 192.168.evil.com
+	ipv4  bool // digits, dots and wildcards: an IPv4 address is meant, and 192.168.* is not 192.168.evil.com
 }
 
 // NewOrigins reads Better Auth's trustedOrigins: exact origins, or wildcards * and ? on the host (without "://") or on
@@ -44,7 +44,9 @@ func NewOrigins(list []string) (Origins, error) {
 			text = canonicalOrigin(text)
 		}
 		if text != "" {
-			o.patterns = append(o.patterns, originPattern{text, whole, exact, strings.Trim(rest, "0123456789.*?:") == ""})
+			name, _, _ := strings.Cut(rest, ":")
+			ipv4 := strings.ContainsAny(name, "0123456789") && strings.Trim(name, "0123456789.*?") == ""
+			o.patterns = append(o.patterns, originPattern{text, whole, exact, ipv4})
 		}
 	}
 	return o, nil

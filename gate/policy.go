@@ -58,6 +58,7 @@ type Rule struct {
 
 	host  string
 	path  []string
+	lead  string // what every path that matches begins with: a rule for elsewhere costs one comparison
 	label string
 }
 
@@ -137,7 +138,13 @@ func (r *Rule) compile(index int) (problems []fieldProblem) {
 		if message := checkPattern(r.Path); message != "" {
 			bad("path", "%q: %s", r.Path, message)
 		} else {
-			r.path = strings.Split(r.Path[1:], "/")
+			r.path, r.lead = strings.Split(r.Path[1:], "/"), r.Path
+			if star := strings.IndexByte(r.Path, '*'); star >= 0 {
+				r.lead = r.Path[:star]
+				if strings.HasPrefix(r.Path[star:], "**") {
+					r.lead = strings.TrimSuffix(r.lead, "/") // ** may be no segment at all
+				}
+			}
 		}
 	}
 	for _, method := range r.Methods {
@@ -211,7 +218,7 @@ func (r *Rule) matches(host, path, method string) bool {
 	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) && (method != "HEAD" || !slices.Contains(r.Methods, "GET")) {
 		return false
 	}
-	return r.path == nil || matchSegments(r.path, path[1:])
+	return r.path == nil || strings.HasPrefix(path, r.lead) && matchSegments(r.path, path[1:])
 }
 
 // matchSegments compares pattern segments with the rest of a path (without its leading slash). Only the last ** is

@@ -21,6 +21,9 @@ func NewProxies(list []string) (Proxies, error) {
 			}
 			prefix = netip.PrefixFrom(address, address.BitLen())
 		}
+		if address := prefix.Addr(); address.Is4In6() && prefix.Bits() >= 96 { // Trusts unmaps what it compares
+			prefix = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
+		}
 		if prefix.Bits() == 0 {
 			return Proxies{}, fmt.Errorf("%q trusts everybody, so anybody could choose who they are; name your proxies", entry)
 		}
@@ -41,8 +44,11 @@ func (p Proxies) Trusts(address netip.Addr) bool {
 }
 
 // Client is the rightmost address of the X-Forwarded-For lines that is not one of ours, else the peer: whatever stands
-// left of it was written by the client. Only logs use it.
+// left of it was written by the client, and so was all of it where the peer is not one of ours. Only logs use it.
 func (p Proxies) Client(forwardedFor []string, peer netip.Addr) netip.Addr {
+	if !p.Trusts(peer) {
+		return peer
+	}
 	for i := len(forwardedFor) - 1; i >= 0; i-- {
 		rest := forwardedFor[i]
 		for rest != "" {

@@ -53,6 +53,7 @@ type family struct {
 	modes      []string // what -mode may be; the first is the default
 	kubernetes bool     // addresses are those of Services
 	files      func(*site) []source
+	check      func(*site) error // what only this proxy cannot do; nil: nothing
 }
 
 // source is a file and the template it is made of.

@@ -54,6 +54,9 @@ func (a address) IP() bool {
 // resource's own.
 func (a address) Service() string { name, _, _ := strings.Cut(a.Host, "."); return name }
 
+// FQDN is the name as the cluster's DNS has it.
+func (a address) FQDN() string { return a.Service() + "." + a.Namespace() + ".svc.cluster.local" }
+
 // Namespace is empty where the name has none.
 func (a address) Namespace() string {
 	_, rest, _ := strings.Cut(a.Host, ".")
@@ -77,23 +80,24 @@ func newSite(f family, p Params) (*site, error) {
 	}
 	s := &site{}
 	var ok bool
-	if s.Listen, ok = parseListen(or(p.Listen, defaultListen)); !ok {
-		complain("-listen", p.Listen, ":PORT or IP:PORT")
+	listen, upstream, mode := or(p.Listen, defaultListen), or(p.Upstream, defaultUpstream), or(p.Mode, f.modes[0])
+	if s.Listen, ok = parseListen(listen); !ok {
+		complain("-listen", listen, ":PORT or IP:PORT")
 	}
-	if s.Upstream, ok = parseAddress(or(p.Upstream, defaultUpstream)); !ok {
-		complain("-upstream", p.Upstream, "HOST:PORT")
+	if s.Upstream, ok = parseAddress(upstream); !ok {
+		complain("-upstream", upstream, "HOST:PORT")
 	}
-	mode := or(p.Mode, f.modes[0])
 	if !slices.Contains(f.modes, mode) {
-		complain("-mode", p.Mode, f.Name+" asks over "+strings.Join(f.modes, " or "))
+		complain("-mode", mode, strings.Join(f.modes, " or ")+", with "+f.Name)
 	}
 	s.GRPC = mode == "grpc"
-	if s.Gate, ok = parseAddress(or(p.Gate, gateOf(p, s.GRPC, f.kubernetes))); !ok {
-		complain("-gate", p.Gate, "HOST:PORT")
-	} else if f.kubernetes && s.Gate.IP() {
-		complain("-gate", p.Gate, "a Service, NAME.NAMESPACE:PORT, on Kubernetes")
+	usher := or(p.Gate, gateOf(p, s.GRPC, f.kubernetes))
+	if s.Gate, ok = parseAddress(usher); !ok {
+		complain("-gate", usher, "HOST:PORT")
+	} else if f.kubernetes && (s.Gate.IP() || s.Gate.Namespace() == "" || strings.Contains(s.Gate.Host, "_")) {
+		complain("-gate", usher, "a Service, NAME.NAMESPACE:PORT, with "+f.Name)
 	}
-	if f.kubernetes && (s.Upstream.IP() || s.Upstream.Host == "localhost") {
+	if f.kubernetes && (s.Upstream.IP() || s.Upstream.Host == "localhost" || strings.Contains(s.Upstream.Host, "_")) {
 		s.Upstream.Host = "app" // the flag's default means nothing in a cluster
 	}
 	if p.Public != "" && !s.public(p.Public) {
@@ -117,10 +121,25 @@ func newSite(f family, p Params) (*site, error) {
 			complain("headers.remove", name, "letters, digits, - and _")
 		}
 	}
-	if err := s.headers(p.Headers); err != nil {
+	if err := s.name(p.Headers); err != nil {
 		problems = append(problems, err)
 	}
+	if f.check != nil {
+		if err := f.check(s); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	return s, errors.Join(problems...)
+}
+
+// SiteOrigin is what browsers see, or a stand-in for the user to replace.
+func (s *site) SiteOrigin() string { return or(s.Origin, "https://app.example.com") }
+
+// HostName is the host of SiteOrigin, without its port.
+func (s *site) HostName() string {
+	_, host, _ := strings.Cut(s.SiteOrigin(), "://")
+	name, _, _ := strings.Cut(host, ":") // on Kubernetes no route has an IPv6 address for a name
+	return name
 }
 
 func or(value, otherwise string) string {
@@ -212,8 +231,8 @@ func (s *site) public(origin string) bool {
 	return true
 }
 
-// headers takes the names. gate.NewHeaders allows letters, digits and "-" only.
-func (s *site) headers(h *gate.Headers) error {
+// name takes the headers' names. gate.NewHeaders allows letters, digits and "-" only.
+func (s *site) name(h *gate.Headers) error {
 	if h == nil {
 		names, _ := gate.Preset("usher")
 		var err error

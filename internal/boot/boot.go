@@ -50,6 +50,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 			return nil, err
 		}
 	}
+	publishPool(metrics, sessions)
 	g, err := NewGate(c, metrics.Resolver(sessions), telemetry.Observer(o.Log, metrics, telemetry.Shares{
 		Allowed: c.Log.Decisions.Allowed, Refused: c.Log.Decisions.Refused,
 	}))
@@ -126,6 +127,14 @@ func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Reques
 		}
 	}
 	return gate.New(gc)
+}
+
+// publishPool shows the store's connections in the metrics.
+func publishPool(m *telemetry.Metrics, sessions *eventual) {
+	m.Gauge("usher_store_connections_max", "Connections the store may open.", func() float64 { return float64(sessions.stats().Max) })
+	m.Gauge("usher_store_connections_open", "Connections to the store.", func() float64 { return float64(sessions.stats().Open) })
+	m.Gauge("usher_store_connections_busy", "Connections that carry a lookup now.", func() float64 { return float64(sessions.stats().InUse) })
+	m.Gauge("usher_store_waits", "Lookups that had to wait for others since the start.", func() float64 { return float64(sessions.stats().Waits) })
 }
 
 // ticketKey signs what /gate/nginx hands to /gate/nginx/answer. It comes from the secret, so that any replica reads

@@ -19,6 +19,7 @@ import (
 type Store interface {
 	gate.Resolver
 	Ping(ctx context.Context) error
+	Stats() store.PoolStats
 	Close()
 }
 
@@ -112,6 +113,14 @@ func (e *eventual) Ping(ctx context.Context) error {
 		return s.Ping(ctx)
 	}
 	return errNotReached
+}
+
+// stats are the connections now; none before the store was reached.
+func (e *eventual) stats() store.PoolStats {
+	if s := e.now(); s != nil {
+		return s.Stats()
+	}
+	return store.PoolStats{}
 }
 
 func (e *eventual) close() {

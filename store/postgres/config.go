@@ -68,8 +68,10 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	conn.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}).DialContext
-	if conn.RuntimeParams["application_name"] == "" {
-		conn.RuntimeParams["application_name"] = "usher"
+	for name, value := range map[string]string{"application_name": "usher", "client_encoding": "UTF8", "datestyle": "ISO"} {
+		if conn.RuntimeParams[name] == "" {
+			conn.RuntimeParams[name] = value // poolers know these
+		}
 	}
 	// target_session_attrs=read-write asks the server whether it is read-only, and it would be.
 	if conn.ValidateConnect == nil && conn.RuntimeParams[readOnly] == "" {

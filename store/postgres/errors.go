@@ -21,6 +21,8 @@ const (
 	undefinedFunction     = "42883" // also an operator: the types of two ids no longer compare
 	datatypeMismatch      = "42804"
 	insufficientPrivilege = "42501"
+	untranslatable        = "22P05" // the database's encoding, not UTF-8, has no such character
+	notInRepertoire       = "22021"
 	wrongPassword         = "28P01"
 	wrongAuthorization    = "28000"
 	unknownDatabase       = "3D000"
@@ -47,13 +49,18 @@ func schemaChanged(err error) bool {
 	return errors.As(err, &scan)
 }
 
+// unaskable reports whether no row of this database could hold the token: its client chose what to send.
+func unaskable(err error) bool {
+	return state(err) == untranslatable || state(err) == notInRepertoire
+}
+
 // explain adds what to do to an error of a lookup, where that is known.
 func explain(err error) error {
 	switch state(err) {
 	case unknownStatement, duplicateStatement:
-		return fmt.Errorf("%w\na pooler seems to lose prepared statements: add default_query_exec_mode=exec to store.url", err)
+		return fmt.Errorf("%w; a pooler seems to lose prepared statements: add default_query_exec_mode=exec to store.url", err)
 	case insufficientPrivilege:
-		return fmt.Errorf("%w\ngrant SELECT on the tables to the role of store.url", err)
+		return fmt.Errorf("%w; grant SELECT on the tables to the role of store.url", err)
 	}
 	return err
 }

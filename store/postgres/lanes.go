@@ -25,12 +25,15 @@ type lanes struct {
 	mu      sync.Mutex
 	free    int
 	waiting []*waiter
+	waits   int64
+	waited  time.Duration
 }
 
 // waiter is a lookup that was handed to whoever leaves a lane.
 type waiter struct {
 	ctx    context.Context
 	token  string
+	since  time.Time
 	answer chan answer
 }
 
@@ -50,8 +53,9 @@ func (s *Store) resolve(ctx context.Context, token string) (*gate.Principal, err
 		defer s.leaveLane()
 		return s.alone(ctx, token)
 	}
-	w := &waiter{ctx, token, make(chan answer, 1)}
+	w := &waiter{ctx, token, time.Now(), make(chan answer, 1)}
 	s.lanes.waiting = append(s.lanes.waiting, w)
+	s.lanes.waits++
 	s.lanes.mu.Unlock()
 	select {
 	case a := <-w.answer:
@@ -82,9 +86,11 @@ func (s *Store) next() (next []*waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.waiting) > 0 && len(next) < mostAtOnce {
-		if w := l.waiting[0]; w.ctx.Err() == nil { // others are gone
+		w := l.waiting[0]
+		if w.ctx.Err() == nil { // others are gone
 			next = append(next, w)
 		}
+		l.waited += time.Since(w.since)
 		l.waiting[0] = nil
 		l.waiting = l.waiting[1:]
 	}
@@ -97,16 +103,19 @@ func (s *Store) next() (next []*waiter) {
 
 // together asks for all in one round trip. Who gets no answer from it asks alone.
 func (s *Store) together(all []*waiter) {
+	if len(all) == 1 {
+		p, err := s.alone(all[0].ctx, all[0].token)
+		all[0].answer <- answer{p, err}
+		return
+	}
 	answered := 0
 	defer func() {
+		_ = recover() // whoever then asks alone meets the same panic, on a goroutine where the gate catches it
 		for _, w := range all[answered:] {
 			w.answer <- answer{err: errAlone}
 		}
 	}()
-	if len(all) == 1 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(all[0].ctx), laneTime)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(all[0].ctx), last(all))
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -132,4 +141,20 @@ func (s *Store) together(all []*waiter) {
 		w.answer <- answer{p, err}
 		answered++
 	}
+}
+
+// last is when nobody wants the answers any more.
+func last(all []*waiter) time.Time {
+	longest := time.Now().Add(laneTime)
+	var last time.Time
+	for _, w := range all {
+		end, limited := w.ctx.Deadline()
+		if !limited || end.After(longest) {
+			return longest
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	return last
 }

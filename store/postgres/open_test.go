@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/store"
 	"github.com/usherauth/usher/store/postgres"
@@ -169,6 +170,29 @@ func TestStatsCount(t *testing.T) {
 		got := s.Stats()
 		if got.Max != max || got.Open < 1 || got.Open > max || got.InUse != 0 || got.Waits < 1 {
 			t.Errorf("%q: %+v", parameters, got)
+		}
+	}
+}
+
+// TestDatabaseInAnotherEncoding: its texts arrive as UTF-8, and a token that it cannot hold is nobody's.
+func TestDatabaseInAnotherEncoding(t *testing.T) {
+	t.Parallel()
+	server := testenv.StartPostgres(t)
+	execute(t, server.URL("postgres"), `create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`)
+	execute(t, server.URL("postgres"), `alter database latin set datestyle = 'German'`)
+	for _, mode := range []string{"cache_statement", "exec", "simple_protocol"} {
+		url := server.URL("latin") + "&default_query_exec_mode=" + mode
+		if mode == "cache_statement" {
+			one(t, url)
+			execute(t, url+"&client_encoding=UTF8", `update "user" set "name" = 'Ärger'`)
+		}
+		s := reopen(t, url)
+		p, err := s.Resolve(t.Context(), gate.Proven(gate.ByBearer, "token"))
+		if err != nil || p.User.Name != "Ärger" || p.Session.ExpiresAt.Before(time.Now()) {
+			t.Errorf("%s: %+v, %v", mode, p, err)
+		}
+		if _, err := s.Resolve(t.Context(), gate.Proven(gate.ByBearer, "☃")); !errors.Is(err, gate.ErrNoSession) {
+			t.Errorf("%s: %v", mode, err)
 		}
 	}
 }

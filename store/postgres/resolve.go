@@ -17,7 +17,8 @@ import (
 // errNone is gate.ErrNoSession before it leaves the package.
 var errNone = gate.ErrNoSession
 
-// Resolve implements gate.Resolver with one query. Sessions that have expired are answered like any other.
+// Resolve implements gate.Resolver with one query. Sessions that have expired are answered like any other. It waits as
+// long as ctx lets it for a server that does not answer.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
 	token := c.Token()
 	if !store.Askable(token) {
@@ -43,6 +44,8 @@ func (s *Store) alone(ctx context.Context, token string) (*gate.Principal, error
 		switch {
 		case err == nil, errors.Is(err, gate.ErrNoSession), ctx.Err() != nil:
 			return p, err
+		case unaskable(err):
+			return nil, errNone
 		case lost && attempt <= s.maxConns:
 			continue // the server went away since; each attempt drops one dead connection, the last one makes a new one
 		case schemaChanged(err) && !changed:

@@ -106,7 +106,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	delete(config.ConnConfig.RuntimeParams, readOnly)
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w\n%s", err, remedy(err))
+		return nil, fmt.Errorf("postgres: %w; %s", err, remedy(err))
 	}
 	return conn, nil
 }

@@ -63,7 +63,7 @@ func connect(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error)
 		}
 		pool.Close()
 		if config.ConnConfig.RuntimeParams[readOnly] == "" || !refusesParameter(err) {
-			return nil, fmt.Errorf("%w\n%s", err, remedy(err))
+			return nil, fmt.Errorf("%w; %s", err, remedy(err))
 		}
 		// PgBouncer knows only the parameters it is told to ignore. Setting it with SET instead would reach whoever
 		// gets that server connection next, Better Auth itself among them.
@@ -138,15 +138,17 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close closes every connection, after those in use have answered.
 func (s *Store) Close() { s.pool.Close() }
 
-// Stats counts the connections.
+// Stats counts the connections, and the lookups that waited until they were sent with others.
 func (s *Store) Stats() store.PoolStats {
 	p := s.pool.Stat()
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
 	return store.PoolStats{
 		Max:    int(p.MaxConns()),
 		Open:   int(p.TotalConns()),
 		InUse:  int(p.AcquiredConns()),
-		Waits:  p.EmptyAcquireCount(),
-		Waited: p.EmptyAcquireWaitTime(),
+		Waits:  s.lanes.waits,
+		Waited: s.lanes.waited,
 	}
 }
 

@@ -204,11 +204,11 @@ func patiently(ctx context.Context, do func() error) error {
 func remedy(err error) error {
 	switch code(err) {
 	case codeCantOpen, codePerm, codeReadOnly:
-		return fmt.Errorf("%w\nlet Usher's user read the file, and write in its folder: readers of a WAL share a file there", err)
+		return fmt.Errorf("%w; let Usher's user read the file, and write in its folder: readers of a WAL share a file there", err)
 	case codeNotADB:
-		return fmt.Errorf("%w\nstore.url must name Better Auth's SQLite file", err)
+		return fmt.Errorf("%w; store.url must name Better Auth's SQLite file", err)
 	case codeBusy:
-		return fmt.Errorf("%w\na writer holds the whole file: WAL mode lets Better Auth write while others read (pragma journal_mode = wal)", err)
+		return fmt.Errorf("%w; a writer holds the whole file: WAL mode lets Better Auth write while others read (pragma journal_mode = wal)", err)
 	}
 	return err
 }

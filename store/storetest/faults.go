@@ -141,7 +141,7 @@ func cancellation(t *testing.T, h Harness) {
 			t.Fatalf("got %v, %v", p, err)
 		}
 	}
-	if took := time.Since(before); took > time.Second {
+	if took := time.Since(before); took > 10*time.Second {
 		t.Errorf("50 cancelled lookups took %v", took)
 	}
 	same(t, resolve(t, s, "s1"), principal("s1", "u1"))
