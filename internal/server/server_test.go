@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errDown = errors.New("connection refused by db.example:5432")
+
+func TestReadiness(t *testing.T) {
+	var down atomic.Bool
+	h := NewHealth(Check{Name: "store", Ask: func(context.Context) error {
+		if down.Load() {
+			return errDown
+		}
+		return nil
+	}})
+	ask := func() (int, string) {
+		h.mu.Lock()
+		h.asked = time.Time{} // as if half a second had gone by
+		h.mu.Unlock()
+		w := httptest.NewRecorder()
+		Ops(h, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+		return w.Code, w.Body.String()
+	}
+	if code, body := ask(); code != 200 || !strings.Contains(body, `"store":"ok"`) {
+		t.Errorf("%d %s", code, body)
+	}
+	down.Store(true)
+	if code, body := ask(); code != 503 || !strings.Contains(body, errDown.Error()) || !strings.Contains(body, "not ready") {
+		t.Errorf("%d %s", code, body)
+	}
+	down.Store(false)
+	if code, _ := ask(); code != 200 {
+		t.Errorf("back: %d", code)
+	}
+	h.Drain()
+	if code, body := ask(); code != 503 || !strings.Contains(body, "draining") {
+		t.Errorf("draining: %d %s", code, body)
+	}
+}
+
+func TestAFloodOfProbesIsOneQuestion(t *testing.T) {
+	var asked atomic.Int32
+	h := NewHealth(Check{Name: "store", Ask: func(context.Context) error { asked.Add(1); return nil }})
+	for range 100 {
+		h.Ready(httptest.NewRecorder(), httptest.NewRequest("GET", "/readyz", nil))
+	}
+	if n := asked.Load(); n > 2 {
+		t.Errorf("the store was asked %d times", n)
+	}
+}
+
+// TestDrain ends a server while a request is open: it is answered, new ones are not, and the gRPC health is told first.
+func TestDrain(t *testing.T) {
+	listeners, err := Listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entered, release := make(chan struct{}), make(chan struct{})
+	h := NewHealth()
+	rpc := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(rpc, h.GRPC)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, Config{
+			Listeners: listeners, GRPC: rpc, Ops: Ops(h, http.NotFoundHandler()), Health: h, Log: slog.New(slog.DiscardHandler),
+			HTTP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(entered)
+				<-release
+				_, _ = io.WriteString(w, "answered")
+			}),
+		})
+	}()
+	h.serving(true)
+	client := dialHealth(t, listeners.GRPC.Addr())
+	if got, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil || got.Status != grpc_health_v1.HealthCheckResponse_SERVING {
+		t.Errorf("%v %v", got, err)
+	}
+
+	answer := make(chan string, 1)
+	go func() {
+		response, err := http.Get("http://" + listeners.HTTP.Addr().String())
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		answer <- string(body)
+	}()
+	<-entered
+	cancel()
+	waitFor(t, func() bool { // no new connection is taken while the old one is still being answered
+		conn, err := net.Dial("tcp", listeners.HTTP.Addr().String())
+		if err != nil {
+			return true
+		}
+		conn.Close()
+		return false
+	})
+	close(release)
+	if got := <-answer; got != "answered" {
+		t.Errorf("the open request got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func dialHealth(t *testing.T, address net.Addr) grpc_health_v1.HealthClient {
+	t.Helper()
+	conn, err := grpc.NewClient(address.String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return grpc_health_v1.NewHealthClient(conn)
+}
+
+func waitFor(t *testing.T, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not in time")
+		}
+	}
+}
+
+func TestListenNamesTheKeyAndLeavesNothingOpen(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if _, err := Listen(t.Context(), "127.0.0.1:0", taken.Addr().String(), ""); err == nil || !strings.Contains(err.Error(), "listen.grpc") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,117 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/gate/gatetest"
+)
+
+func TestSamplerTakesItsShare(t *testing.T) {
+	for _, share := range []float64{0, 0.01, 0.25, 1} {
+		s, taken := &sampler{share: share}, 0
+		for range 10_000 {
+			if s.take() {
+				taken++
+			}
+		}
+		if want := int(share * 10_000); taken != want {
+			t.Errorf("share %v: %d of 10000, want %d", share, taken, want)
+		}
+	}
+}
+
+// observed is the log of one decision.
+func observed(t *testing.T, shares Shares, r *gate.Request, d gate.Decision) (map[string]any, string) {
+	t.Helper()
+	var out bytes.Buffer
+	log, err := NewLogger(&out, LogConfig{Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Observer(log, NewMetrics("v", "c"), shares)(r, d, 42*time.Microsecond)
+	if out.Len() == 0 {
+		return nil, ""
+	}
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	return line, out.String()
+}
+
+func TestADecisionIsOneLine(t *testing.T) {
+	r := &gate.Request{
+		Edge: "nginx", Method: "GET", Host: "app.test", Target: "/a\nb" + strings.Repeat("x", 4000) + "?token=s3cr3t",
+		Cookies: []string{"better-auth.session_token=s3cr3t"}, Authorization: "Bearer s3cr3t", ID: "id\x1b[31m",
+	}
+	d := gate.Decision{Verdict: gate.Deny, Reason: gate.NotAMember, Method: gate.ByCookie, Principal: &gate.Principal{
+		Session: gate.Session{ID: "s1"}, User: gate.User{ID: "u1", Email: "ada@example.com", Name: "Ada"},
+	}}
+	line, text := observed(t, Shares{Refused: 1}, r, d)
+	if line["reason"] != "NOT_A_MEMBER" || line["user_id"] != "u1" || line["session_id"] != "s1" || line["edge"] != "nginx" || line["took_us"] != 42.0 {
+		t.Errorf("%s", text)
+	}
+	for _, never := range []string{"s3cr3t", "ada@example.com", "\x1b", "a\nb"} {
+		if strings.Contains(text, never) {
+			t.Errorf("the line holds %q", never)
+		}
+	}
+	if len(text) > 2000 || strings.Count(text, "\n") != 1 {
+		t.Errorf("%d bytes, %d lines", len(text), strings.Count(text, "\n"))
+	}
+}
+
+func TestWhatCannotBeFoundOutIsAlwaysLogged(t *testing.T) {
+	d := gate.Decision{Verdict: gate.Unavailable, Reason: gate.StoreTimeout, Err: errors.New("postgres: timeout")}
+	line, text := observed(t, Shares{}, &gate.Request{}, d)
+	if line["level"] != "ERROR" || line["error"] != "postgres: timeout" {
+		t.Errorf("%s", text)
+	}
+	if line, _ := observed(t, Shares{}, &gate.Request{}, gate.Decision{Verdict: gate.Allow}); line != nil {
+		t.Errorf("a share of 0: %v", line)
+	}
+}
+
+func TestStoreMetrics(t *testing.T) {
+	m := NewMetrics("v", "c")
+	sessions := gatetest.NewResolver(map[string]*gate.Principal{"there": {}})
+	measured := m.Resolver(sessions)
+	for _, token := range []string{"there", "there", "gone"} {
+		_, _ = measured.Resolve(t.Context(), gate.Proven(gate.ByBearer, token))
+	}
+	sessions.Break(errors.New("down"))
+	_, _ = measured.Resolve(t.Context(), gate.Proven(gate.ByBearer, "there"))
+	sessions.Break(nil)
+	sessions.Hang(true)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, _ = measured.Resolve(ctx, gate.Proven(gate.ByBearer, "there"))
+
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		`usher_store_requests_total{result="found"} 2`, `usher_store_requests_total{result="none"} 1`,
+		`usher_store_requests_total{result="error"} 1`, `usher_store_requests_total{result="timeout"} 1`,
+		`usher_store_duration_seconds_count 5`, `usher_build_info{commit="c",version="v"} 1`,
+	} {
+		if !strings.Contains(w.Body.String(), line+"\n") {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+}
+
+func TestLoggerRefusesWhatItDoesNotKnow(t *testing.T) {
+	for _, c := range []LogConfig{{Level: "loud"}, {Format: "xml"}} {
+		if _, err := NewLogger(&bytes.Buffer{}, c); err == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+}
