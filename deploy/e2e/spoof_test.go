@@ -126,6 +126,9 @@ func TestSpoofs(t *testing.T) {
 		{row: "S27 TRACE", request: func(s *stage, _ *proxied) request { return request{method: "TRACE", lines: []string{cookie(s.ada)}} }, statuses: refused, never: true},
 		{row: "an internal caller's words", request: anonymous("/private", "X-User-Id: "+s.ada.UserID, "X-Auth-Method: internal", "X-Internal-Caller: agent"), statuses: []int{401}, never: true},
 		{row: "a service token", request: anonymous("/private", "Authorization: Bearer ushi_AAAAAAAAAAAAAAAAAAAAAAAA", "X-User-Id: "+s.ada.UserID), statuses: []int{401}, never: true},
+		{row: "h2c smuggling from a public path", request: func(*stage, *proxied) request {
+			return request{target: "/public/x", lines: []string{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"}, keepConnection: true}
+		}, statuses: with(200, 418), nobody: true},
 		{row: "a cookie of 64 KB", request: func(s *stage, _ *proxied) request {
 			return request{lines: []string{"Cookie: x=" + strings.Repeat("a", 64<<10) + "; " + s.ada.Cookie}}
 		}, statuses: refused, never: true},
@@ -171,6 +174,11 @@ func (s *stage) mount(t *testing.T, p *proxied, a attack) {
 			if strings.Contains(strings.ToLower(line), "x-user-id") {
 				t.Errorf("the next hop is told to drop the identity: Connection: %s", line)
 			}
+		}
+	}
+	for _, to := range x.received[0].Header.Values("Upgrade") { // another protocol would tunnel past the gate
+		if !strings.EqualFold(to, "websocket") {
+			t.Errorf("the backend is asked to speak %s", to)
 		}
 	}
 	internal := []string{"X-Usher-Ticket"}

@@ -47,7 +47,7 @@ func TestStockProxiesAccept(t *testing.T) {
 					continue
 				}
 				t.Run(s.kind+s.mode+"/"+name, func(t *testing.T) {
-					command := exec.Command(testenv.Part(t, s.part), s.check...)
+					command := exec.CommandContext(t.Context(), testenv.Part(t, s.part), s.check...)
 					command.Dir = write(t, s.kind, p)
 					command.Env = append(os.Environ(), "XDG_DATA_HOME="+command.Dir, "XDG_CONFIG_HOME="+command.Dir)
 					out, err := command.CombinedOutput()
