@@ -38,8 +38,11 @@ func runConfig(_ context.Context, t terminal, args []string) int {
 		}
 		fmt.Fprintln(t.out, "the configuration is good")
 		return exitOK
-	default:
+	case "":
 		set.Usage()
+		return exitUsage
+	default:
+		fmt.Fprintf(t.err, "usher config: there is no %q; write check, schema or print\n", what)
 		return exitUsage
 	}
 }

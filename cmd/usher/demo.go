@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
@@ -26,6 +29,10 @@ and leaves nothing behind.`)
 	if !noArguments(t, set) {
 		return exitUsage
 	}
+	if !loopback(*listen) {
+		fmt.Fprintf(t.err, "usher demo: -listen %s: write an address on this machine, as 127.0.0.1:4488; the demo signs anybody in\n", *listen)
+		return exitUsage
+	}
 	log := slog.New(slog.DiscardHandler)
 	if *verbose {
 		var err error
@@ -41,6 +48,19 @@ and leaves nothing behind.`)
 		return fail(t, err)
 	}
 	return exitOK
+}
+
+// loopback reports whether an address is one of this machine alone; empty is.
+func loopback(address string) bool {
+	if address == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // startDemoGate runs the gate that `usher serve` runs, on free ports. What is in the environment does not matter to it.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -55,12 +57,30 @@ func runProxy(_ context.Context, t terminal, args []string) int {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return fail(t, err)
 		}
-		if err := os.WriteFile(name, []byte(f.Content), 0o644); err != nil {
+		kept, err := replaceFile(name, f.Content)
+		if err != nil {
 			return fail(t, err)
 		}
-		fmt.Fprintf(t.err, "wrote %s\n", name)
+		fmt.Fprintf(t.err, "wrote %s%s\n", name, kept)
 	}
 	return exitOK
+}
+
+// replaceFile writes a file. Another one of that name is kept beside it: somebody may have put their certificates in.
+func replaceFile(name, content string) (kept string, err error) {
+	old, err := os.ReadFile(name)
+	switch {
+	case err == nil && string(old) == content:
+		return " (unchanged)", nil
+	case err == nil:
+		if err := os.Rename(name, name+".bak"); err != nil {
+			return "", err
+		}
+		kept = ", the old one is " + name + ".bak"
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	return kept, os.WriteFile(name, []byte(content), 0o644)
 }
 
 func proxyText() string {

@@ -36,6 +36,7 @@ type App struct {
 
 	serve server.Config
 	store *eventual
+	asks  bool // whether there is a store to ask: not with AUTH_ENABLED=false
 }
 
 // Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
@@ -88,7 +89,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	return &App{
 		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
 		Gate:  g,
-		store: sessions,
+		store: sessions, asks: c.Enabled,
 		serve: server.Config{
 			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
@@ -100,10 +101,21 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 func (a *App) Run(ctx context.Context) error {
 	defer a.store.close()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.store.run(ctx) })
-	group.Go(func() error { a.serve.Health.Watch(ctx); return nil })
+	if a.asks {
+		group.Go(func() error { return a.store.run(ctx) })
+	}
+	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
 	group.Go(func() error { return server.Serve(ctx, a.serve) })
 	return group.Wait()
+}
+
+// tellHealth logs what was lost, and what is back: without traffic nobody else would.
+func (a *App) tellHealth(name string, err error) {
+	if err != nil {
+		a.serve.Log.Warn(name+" lost; answering 503 until it is back", "error", err)
+		return
+	}
+	a.serve.Log.Info(name + " is back")
 }
 
 // NewGate makes the decision from the configuration. Observe may be nil.

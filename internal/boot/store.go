@@ -61,7 +61,7 @@ func (e *eventual) try(ctx context.Context) error {
 		return nil
 	}
 	if e.last == nil || e.last.Error() != err.Error() {
-		e.log.Warn("store not reachable; answering 503 until it is", "error", err)
+		e.log.Warn("the store cannot be used; answering 503 until it can", "error", err)
 	}
 	e.last = err
 	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
@@ -88,7 +88,7 @@ func (e *eventual) run(ctx context.Context) error {
 			return err
 		}
 		if e.now() != nil {
-			e.log.Info("store reached")
+			e.log.Info("the store is reached")
 		}
 	}
 }
@@ -104,7 +104,17 @@ func (e *eventual) Resolve(ctx context.Context, c gate.Credential) (*gate.Princi
 	if s := e.now(); s != nil {
 		return s.Resolve(ctx, c)
 	}
-	return nil, errNotReached
+	return nil, e.notReached()
+}
+
+// notReached is why there is no store yet.
+func (e *eventual) notReached() error {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.last == nil {
+		return errNotReached
+	}
+	return fmt.Errorf("%w: %w", errNotReached, e.last)
 }
 
 // Ping says whether the store answers now.
@@ -112,7 +122,7 @@ func (e *eventual) Ping(ctx context.Context) error {
 	if s := e.now(); s != nil {
 		return s.Ping(ctx)
 	}
-	return errNotReached
+	return e.notReached()
 }
 
 // stats are the connections now; none before the store was reached.

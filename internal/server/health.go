@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -52,16 +53,30 @@ func (h *Health) serving(yes bool) {
 	h.GRPC.SetServingStatus("envoy.service.auth.v3.Authorization", status)
 }
 
-// Watch keeps the gRPC health status true until ctx ends: nobody asks it for a reason, so it has to be told.
-func (h *Health) Watch(ctx context.Context) {
+// Watch keeps the gRPC health status true until ctx ends: nobody asks it for a reason, so it has to be told. Changed, if
+// set, hears of every check that begins to fail, with its error, or answers again; what fails from the start was said by
+// whoever started it.
+func (h *Health) Watch(ctx context.Context, changed func(check string, err error)) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	for {
-		ready, _ := h.state(ctx)
+	failing := make(map[string]bool)
+	for first := true; ; first = false {
+		ready, said := h.state(ctx)
 		if h.draining.Load() {
 			return
 		}
 		h.serving(ready)
+		for _, check := range h.checks {
+			bad := said[check.Name] != "ok"
+			if bad != failing[check.Name] && changed != nil && !first {
+				var err error
+				if bad {
+					err = errors.New(said[check.Name])
+				}
+				changed(check.Name, err)
+			}
+			failing[check.Name] = bad
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -92,13 +107,14 @@ func (h *Health) state(ctx context.Context) (bool, map[string]string) {
 
 // Ready is /readyz: 200 when every check answers, 503 with the name of what does not.
 func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
+	if h.draining.Load() {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "draining"})
+		return
+	}
 	ready, checks := h.state(r.Context())
 	status, code := "ready", http.StatusOK
 	if !ready {
 		status, code = "not ready", http.StatusServiceUnavailable
-	}
-	if h.draining.Load() {
-		status, code = "draining", http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, map[string]any{"status": status, "checks": checks})
 }

@@ -34,7 +34,7 @@ func Listen(ctx context.Context, httpAddress, grpcAddress, opsAddress string) (L
 		listener, err := config.Listen(ctx, "tcp", one.address)
 		if err != nil {
 			l.Close()
-			return Listeners{}, fmt.Errorf("%s: %w", one.key, err)
+			return Listeners{}, fmt.Errorf("%s: %w; choose another address, or off", one.key, err)
 		}
 		*one.into = listener
 	}

@@ -3,14 +3,17 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -54,6 +57,36 @@ func TestReadiness(t *testing.T) {
 	if code, body := ask(); code != 503 || !strings.Contains(body, "draining") {
 		t.Errorf("draining: %d %s", code, body)
 	}
+}
+
+func TestWatchTellsWhatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		h := NewHealth(Check{Name: "store", Ask: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		told := make(chan string, 10)
+		go h.Watch(ctx, func(check string, err error) { told <- fmt.Sprint(check, ": ", err) })
+		time.Sleep(5 * time.Second)
+		down.Store(true)
+		time.Sleep(5 * time.Second)
+		down.Store(false)
+		time.Sleep(5 * time.Second)
+		cancel()
+		synctest.Wait()
+		close(told)
+		var heard []string
+		for line := range told {
+			heard = append(heard, line)
+		}
+		if want := []string{"store: " + errDown.Error(), "store: <nil>"}; !slices.Equal(heard, want) {
+			t.Errorf("heard %q, want %q", heard, want)
+		}
+	})
 }
 
 func TestAFloodOfProbesIsOneQuestion(t *testing.T) {

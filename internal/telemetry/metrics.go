@@ -83,7 +83,7 @@ func (s measured) Resolve(ctx context.Context, c gate.Credential) (*gate.Princip
 	switch {
 	case errors.Is(err, gate.ErrNoSession):
 		result = "none"
-	case err != nil && ctx.Err() != nil:
+	case err != nil && (errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil): // as the gate tells them apart
 		result = "timeout"
 	case err != nil:
 		result = "error"
