@@ -79,6 +79,8 @@ func TestReadCookies(t *testing.T) {
 		{"the name after a comma", []string{"x=1," + good(ada)}, "absent"},
 		{"two lines joined by a comma", []string{good(ada) + "," + good(bob)}, "bad cookie"},
 		{"the name with a suffix", []string{"x" + good(ada) + "; " + name + "x=1; " + name + "_multi-a=1"}, "absent"},
+		{"a name that begins alike, before it", []string{name + "_multi-a=" + Sign(rigSecret, bob) + "; " + good(ada)}, "cookie: " + ada},
+		{"the name without =, before it", []string{name + "; " + good(ada)}, "cookie: " + ada},
 		{"the name in another case", []string{strings.ToUpper(name) + "=" + Sign(rigSecret, ada)}, "absent"},
 		{"the name percent-encoded", []string{"better-auth%2Esession_token=" + Sign(rigSecret, ada)}, "absent"},
 		{"the secure variant", []string{"__Secure-" + good(ada)}, "absent"},
@@ -93,6 +95,8 @@ func TestReadCookies(t *testing.T) {
 		{"a signature of 43 characters", []string{name + "=" + strings.TrimSuffix(bare(ada), "=")}, "bad cookie"},
 		{"a signature of 45 characters", []string{name + "=" + bare(ada) + "="}, "bad cookie"},
 		{"a signature that ends in ==", []string{name + "=" + bare(ada)[:len(bare(ada))-2] + "=="}, "bad cookie"},
+		{"a signature of 44 characters without padding", []string{name + "=" + strings.TrimSuffix(bare(ada), "=") + "A"}, "bad cookie"},
+		{"another byte instead of the dot", []string{name + "=" + strings.Replace(bare(ada), ".", ":", 1)}, "bad cookie"},
 		{"a line break inside the signature", []string{name + "=" + bare(ada)[:40] + "%0A" + bare(ada)[40:]}, "bad cookie"},
 		{"a line break instead of a character", []string{name + "=" + bare(ada)[:40] + "%0A" + bare(ada)[41:]}, "bad cookie"},
 		{"the signature alone", []string{name + "=" + bare(ada)[len(ada):]}, "bad cookie"},
@@ -104,14 +108,20 @@ func TestReadCookies(t *testing.T) {
 		{"a token with spaces and commas", []string{good("a b,c")}, "cookie: a b,c"},
 		{"a token with a percent sign", []string{good("100%ZZ")}, "cookie: 100%ZZ"},
 		{"a malformed escape keeps the raw value", []string{name + "=100%ZZ" + bare("100%ZZ")[len("100%25ZZ"):]}, "cookie: 100%ZZ"},
+		{"half an escape keeps the raw value", []string{name + "=a%4Z" + bare("a%4Z")[len("a%254Z"):]}, "cookie: a%4Z"},
+		{"the other half too", []string{name + "=a%Z4" + bare("a%Z4")[len("a%25Z4"):]}, "cookie: a%Z4"},
+		{"an escaped line break is no raw value", []string{name + "=a%0Ab" + bare("a%0Ab")[len("a%250Ab"):]}, "bad cookie"},
+		{"an escaped continuation byte keeps the raw value", []string{name + "=a%80" + bare("a%80")[len("a%2580"):]}, "cookie: a%80"},
 		{"an escape that is no UTF-8 keeps the raw value", []string{name + "=a%FF" + bare("a%FF")[len("a%25FF"):]}, "cookie: a%FF"},
 		{"an overlong escape keeps the raw value", []string{name + "=a%C0%AE" + bare("a%C0%AE")[len("a%25C0%25AE"):]}, "cookie: a%C0%AE"},
 		{"an escaped surrogate keeps the raw value", []string{name + "=a%ED%A0%80" + bare("a%ED%A0%80")[len("a%25ED%25A0%2580"):]}, "cookie: a%ED%A0%80"},
 		{"a token of NUL: no database holds it", []string{good("a\x00b")}, "bad cookie"},
 		{"a token with a line break", []string{good("a\nb")}, "bad cookie"},
 		{"a token that is not UTF-8", []string{good("a\xff")}, "bad cookie"},
+		{"a token that ends in a continuation byte", []string{name + "=a\x80" + bare("a\x80")[len("a%80"):]}, "bad cookie"},
 		{"the longest token", []string{good(strings.Repeat("x", 512))}, "cookie: " + strings.Repeat("x", 512)},
 		{"the longest token, all of it escaped", []string{good(strings.Repeat("=", 512))}, "cookie: " + strings.Repeat("=", 512)},
+		{"the longest value there is", []string{name + "=" + strings.Replace(everyByteEscaped(bare(strings.Repeat("x", 512))), ".", "%2E", 1)}, "cookie: " + strings.Repeat("x", 512)},
 		{"a longer one", []string{good(strings.Repeat("x", 513))}, "bad cookie"},
 		{"a far longer one", []string{good(strings.Repeat("=", 20000))}, "bad cookie"},
 		{"48 KiB of a name that never ends", []string{strings.Repeat(name, 48<<10/len(name))}, "absent"},
@@ -167,6 +177,7 @@ func TestReadBearer(t *testing.T) {
 		{"signed with another secret", "Bearer " + Sign("not the secret", ada), "bad bearer"},
 		{"signed, a third part", "Bearer " + bare(ada) + ".extra", "bad bearer"},
 		{"signed, a token with a dot", "Bearer " + bare("a.b"), "bad bearer"},
+		{"signed, a token that begins with a dot", "Bearer " + bare(".a"), "bad bearer"},
 		{"signed, a token with an escaped dot", "Bearer " + strings.Replace(Sign(rigSecret, "a.b"), "a.b", "a%2Eb", 1), "bad bearer"},
 		{"signed, the dot itself escaped: a raw token that nobody has", "Bearer " + strings.Replace(Sign(rigSecret, ada), ".", "%2E", 1), "bearer: " + strings.Replace(Sign(rigSecret, ada), ".", "%2E", 1)},
 		{"signed, an empty token", "Bearer " + bare(""), "bad bearer"},
@@ -356,6 +367,29 @@ func TestNothingPrintsASecretOrToken(t *testing.T) {
 	for _, secret := range []string{"s3cr3t", ada} {
 		if strings.Contains(printed.String(), secret) {
 			t.Errorf("%s is printed in:\n%s", secret, printed.String())
+		}
+	}
+}
+
+func TestEncodeURIComponent(t *testing.T) {
+	for s, want := range map[string]string{
+		"azAZ09-_.!~*'()": "azAZ09-_.!~*'()", "a b+c/d=e": "a%20b%2Bc%2Fd%3De", "zoë%": "zo%C3%AB%25", "\"#$&,:;<>?@[\\]^`{|}\x00": "%22%23%24%26%2C%3A%3B%3C%3E%3F%40%5B%5C%5D%5E%60%7B%7C%7D%00",
+	} {
+		if got := encodeURIComponent(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
+		}
+	}
+}
+
+func TestEveryCookieNameThatBrowsersKnow(t *testing.T) {
+	const odd = "azAZ09!#$%&'*+-.^_`|~"
+	reader := newReader(t, Config{CookieName: odd})
+	if got := outcome(reader.Read(&gate.Request{Cookies: []string{odd + "=" + Sign(rigSecret, ada)}})); got != "cookie: "+ada {
+		t.Error(got)
+	}
+	for _, c := range []string{"a{", "a@", "a[", "a/", "a:", "a,", "a\"", "a(", "a\x7f", "a\x80"} {
+		if _, err := NewReader(Config{Secret: "s", CookieName: c}); err == nil {
+			t.Errorf("%q is a cookie name", c)
 		}
 	}
 }

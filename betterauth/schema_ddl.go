@@ -24,6 +24,7 @@ type Statement struct {
 	Index   string // its name; empty: a table or a column
 	Why     string // of an advised index: what is wrong without it
 
+	model    string      // of a table
 	required bool        // an added column that existing rows cannot have
 	parts    []Statement // of a table: how to add each column to one that exists
 }
@@ -37,7 +38,7 @@ func DDL(d Dialect, p Plugins, n *Names) []Statement {
 		if !p.uses(m.plugin) {
 			continue
 		}
-		made := Statement{Table: n.Table(m.name)}
+		made := Statement{Table: n.Table(m.name), model: m.name}
 		var columns []string
 		for _, f := range m.fields {
 			if !p.uses(f.plugin) {
@@ -78,10 +79,15 @@ func Advised(d Dialect, n *Names, c Catalog) []Statement {
 	})
 }
 
-// Migration is what to run so that a database has Better Auth's tables for these plugins and the advised indexes.
+// Migration is what to run so that a database has Better Auth's tables for these plugins and the advised indexes. It
+// fails where a table would be made beside one that is probably the same under another name: an empty session table
+// refuses everybody.
 func Migration(d Dialect, p Plugins, n *Names, c Catalog) ([]Statement, error) {
 	todo, err := pending(DDL(d, p, n), c)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.besides(todo); err != nil {
 		return nil, err
 	}
 	advised := Advised(d, n, c)
@@ -94,6 +100,44 @@ func Migration(d Dialect, p Plugins, n *Names, c Catalog) ([]Statement, error) {
 		}
 	}
 	return todo, nil
+}
+
+// besides refuses statements that make a table where another one looks like it.
+func (n *Names) besides(todo []Statement) error {
+	var alike []string
+	model := ""
+	for _, s := range todo {
+		if s.model == "" || n.tables[s.model].alike == "" {
+			continue
+		}
+		if model == "" {
+			model = s.model
+		}
+		alike = append(alike, fmt.Sprintf("no table %q, but %s", s.Table, n.tables[s.model].alike))
+	}
+	if alike == nil {
+		return nil
+	}
+	return fmt.Errorf("empty tables would be made beside those that look like Better Auth's: %s. Set that key; "+
+		"if those tables are not Better Auth's, write the key down as it is meant "+
+		"(better_auth.tables.schema, or for each table like better_auth.tables.%s.model_name)", strings.Join(alike, "; "), snake(model))
+}
+
+// Unmade is why Migration would not make all that is absent, or nil where it would.
+func Unmade(d Dialect, p Plugins, n *Names, c Catalog) error {
+	todo, err := Migration(d, p, n, c)
+	if err != nil {
+		return err
+	}
+	for _, absent := range n.absent {
+		if !slices.ContainsFunc(todo, func(s Statement) bool {
+			made := s.Index == "" && s.Table == absent.Table
+			return made && (s.model != "" || absent.Column != "" && slices.Contains(s.Columns, absent.Column))
+		}) {
+			return fmt.Errorf("table %q belongs to a plugin whose tables only Better Auth's own migration makes", absent.Table)
+		}
+	}
+	return nil
 }
 
 // pending are the statements whose work is not done yet. A table that exists is not made again but given the columns it

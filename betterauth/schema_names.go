@@ -11,6 +11,9 @@ import (
 type Catalog struct {
 	Tables map[string]CatalogTable // by name
 	Fold   bool                    // names are compared without case, as SQLite does
+
+	// Elsewhere says in which schema there are tables of these names that the store does not look into.
+	Elsewhere map[string]string
 }
 
 // CatalogTable is one table.
@@ -46,6 +49,7 @@ type Names struct {
 type tableName struct {
 	name    string
 	found   bool
+	alike   string                // of one that is not there: which table it may be instead, as a hint
 	columns map[string]columnName // by logical name
 }
 
@@ -85,6 +89,9 @@ func (t Tables) match(m *model, c Catalog) *tableName {
 			here.name, here.found, table = real, true, c.Tables[real]
 			break
 		}
+	}
+	if !here.found {
+		here.alike = t.lookAlike(m.name, c)
 	}
 	for _, f := range m.fields {
 		names, _ := t.columnNames(m, f.name)
@@ -176,11 +183,48 @@ func (n *Names) lack(model, field, hint string) {
 	n.absent = append(n.absent, a)
 }
 
-func (t Tables) tableHint(logical string, c Catalog) string {
+// lookAlike finds the table that is probably the missing one under another name or in another schema, and says which key
+// names it. What is written down is not guessed about.
+func (t Tables) lookAlike(logical string, c Catalog) string {
+	if t.Schema == "" {
+		if hint := t.elsewhere(logical, c); hint != "" {
+			return hint
+		}
+	}
+	if t.rename(logical).ModelName != "" {
+		return ""
+	}
+	if t.UsePlural {
+		for _, other := range []string{logical, snake(logical)} {
+			if real, ok := lookUp(c.Tables, other, c.Fold); ok {
+				return fmt.Sprintf("there is %q: is better_auth.tables.use_plural wrong?", real)
+			}
+		}
+		return ""
+	}
 	for _, other := range []string{logical + "s", snake(logical) + "s"} {
-		if real, ok := lookUp(c.Tables, other, c.Fold); ok && !t.UsePlural && t.rename(logical).ModelName == "" {
+		if real, ok := lookUp(c.Tables, other, c.Fold); ok {
 			return fmt.Sprintf("there is %q: is it better_auth.tables.use_plural?", real)
 		}
+	}
+	return ""
+}
+
+func (t Tables) elsewhere(logical string, c Catalog) string {
+	for _, name := range t.tableNames(logical) {
+		if schema, ok := c.Elsewhere[name]; ok {
+			return fmt.Sprintf("there is one in schema %q: is it better_auth.tables.schema?", schema)
+		}
+	}
+	return ""
+}
+
+func (t Tables) tableHint(logical string, c Catalog) string {
+	if hint := t.elsewhere(logical, c); hint != "" {
+		return hint
+	}
+	if hint := t.lookAlike(logical, c); hint != "" {
+		return hint
 	}
 	if t.rename(logical).ModelName != "" {
 		return fmt.Sprintf("the name comes from better_auth.tables.%s", snake(logical))

@@ -476,6 +476,66 @@ func TestTraceTellsEveryStepAndNoSecret(t *testing.T) {
 	}
 }
 
+func TestTraceTellsWhy(t *testing.T) {
+	byHost, err := gate.OrgFromHost("{org}.app.test")
+	must(t, err)
+	byPath, err := gate.OrgFromPath("/orgs/{org}/")
+	must(t, err)
+	w := newWorld(t, []gate.Rule{
+		{Name: "fresh", Path: "/fresh/**", Methods: []string{"GET"}, Host: "*.app.test", Fresh: 15 * time.Minute},
+		{Name: "role", Path: "/role", UserRoles: []string{"admin"}},
+		{Name: "org", Path: "/org", Org: true},
+		{Name: "org-role", Path: "/org-role", OrgRoles: []string{"owner"}},
+		{Path: "/feed", Access: gate.Optional},
+	}, func(g *gate.Config) {
+		g.OrgSources = []gate.OrgSource{gate.OrgFromHeader, byPath, byHost, gate.OrgFromActive, gate.OrgFromFirst}
+	})
+	for _, c := range []struct {
+		r    *gate.Request
+		want string
+	}{
+		{get("/x", bearer("alice")), "credential: bearer: a plain token, only the store can say"},
+		{get("/x", bearer("alice")), "rule: default (no rule matches): access required"},
+		{get("/x", named("nope")), "rule: no rule is named nope"},
+		{get("/feed"), "rule: rules[4] (path /feed): access optional"},
+		{get("/fresh/x", host("a.app.test")), "rule: fresh (host *.app.test, path /fresh/**, methods GET): access required"},
+		{get("/x", cookie("expired")), "session: ended 2026-11-24T11:59:59Z, 1s ago"},
+		{get("/x", cookie("no-expiry")), "session: ended at a time the store does not tell"},
+		{get("/fresh/x", named("fresh"), cookie("15m-old")), "rule: wants a sign-in younger than 15m0s; this one was 2026-11-24T11:45:00Z, 15m0s ago"},
+		{get("/role", cookie("alice")), "rule: wants one of the user roles admin; the user has user,support"},
+		{get("/role", cookie("loner")), "rule: wants one of the user roles admin; the user has none"},
+		{get("/org", cookie("loner")), "rule: wants an organization"},
+		{get("/org-role", cookie("alice")), "rule: wants one of the organization roles owner; the member has member"},
+		{get("/x", cookie("alice"), org("other")), "organization: o-other as owner,billing; source: header, asked for other"},
+		{get("/x", cookie("alice"), org("foreign")), "organization: NOT_A_MEMBER: the user is no member of it; source: header, asked for foreign"},
+		{get("/orgs/other/x", cookie("alice")), "organization: o-other as owner,billing; source: path /orgs/{org}/, asked for other"},
+		{get("/x", cookie("alice"), host("acme.app.test")), "organization: o-acme as member; source: host {org}.app.test, asked for acme"},
+		{get("/x", cookie("alice-active")), "organization: o-other as owner,billing; source: active organization, asked for o-other"},
+		{get("/x", cookie("alice-stale")), "organization: skipped: the user is no member of the session's active organization; source: active organization, asked for o-gone"},
+		{get("/x", cookie("alice-stale")), "organization: o-acme as member; source: first membership"},
+		{get("/x", cookie("loner")), "organization: none: no source names one"},
+		{
+			get("/x", method("POST"), cookie("alice"), origin("https://evil.test")),
+			"origin: origin https://evil.test; only the request's own (https://app.test), that of better_auth.url and better_auth.trusted_origins count",
+		},
+		{
+			get("/x", method("POST"), cookie("alice"), fetchSite("cross-site")),
+			"origin: no Origin, and Sec-Fetch-Site: cross-site; only the request's own (https://app.test), that of better_auth.url and better_auth.trusted_origins count",
+		},
+	} {
+		var told []string
+		c.r.Trace = func(step, finding string) { told = append(told, step+": "+finding) }
+		silent := *c.r
+		silent.Trace = nil
+		if with, without := w.decide(t, c.r), w.decide(t, &silent); with != without {
+			t.Errorf("%s: %s with a trace, %s without", c.r.URL(), with, without)
+		}
+		if !contains(told, c.want) {
+			t.Errorf("%s told\n%s\nwant\n%s", c.r.URL(), strings.Join(told, "\n"), c.want)
+		}
+	}
+}
+
 func TestCredentialsPrintAsPlaceholders(t *testing.T) {
 	var found gate.Credentials
 	found.Add(gate.Proven(gate.ByBearer, "t0ken"))

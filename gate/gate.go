@@ -97,9 +97,12 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 
 	rule, why := g.rule(r, hostName, path)
 	if why != "" {
+		r.trace("rule", "no rule is named ", r.Rule)
 		return Decision{Reason: why}
 	}
-	r.trace("rule", rule.label, ": access ", rule.Access.String())
+	if r.Trace != nil {
+		r.trace("rule", rule.label, " (", rule.pattern(), "): access ", rule.Access.String())
+	}
 	if r.preflight() {
 		return g.preflight(r, rule)
 	}
@@ -119,9 +122,13 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("credential", "the bearer token is malformed or not signed with our secret")
 		return Decision{Verdict: SignIn, Reason: BadBearer, Rule: rule.label}
 	}
-	r.trace("credential", string(credentials.Method), ": genuine")
+	if credentials.Method == ByBearer && strings.IndexByte(r.Authorization, '.') < 0 {
+		r.trace("credential", "bearer: a plain token, only the store can say")
+	} else {
+		r.trace("credential", string(credentials.Method), ": genuine")
+	}
 
-	d := g.resolve(ctx, &credentials, rule, now)
+	d := g.resolve(ctx, r, &credentials, rule, now)
 	d.Rule = rule.label
 	if d.Verdict == Unavailable {
 		r.trace("session", "could not find out: ", d.Err.Error())
@@ -137,19 +144,16 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 	}
 	r.trace("session", "user ", d.Principal.User.ID, ", session ", d.Principal.Session.ID)
 	if d.Method == ByCookie && (!safe(r.Method) || r.Upgrade) && !g.config.Origins.sameOrigin(r) {
+		r.traceOrigin()
 		return deny(d, InvalidOrigin)
 	}
 	membership, why := g.organization(r, hostName, path, d.Principal)
 	if why != "" {
-		r.trace("organization", string(why))
 		return deny(d, why)
 	}
-	if d.Membership = membership; membership != nil {
-		r.trace("organization", membership.OrganizationID, " as ", string(membership.Roles))
-	} else {
-		r.trace("organization", "none")
-	}
+	d.Membership = membership
 	if why := rule.demand(d.Principal, membership, now); why != "" {
+		r.traceDemand(why, rule, &d, now)
 		return deny(d, why)
 	}
 	return d
@@ -233,6 +237,7 @@ func (g *Gate) preflight(r *Request, rule *Rule) Decision {
 	if rule.Access != Required || g.config.Origins.admits(r) {
 		return Decision{Verdict: Allow, Reason: Preflight, Rule: rule.label}
 	}
+	r.traceOrigin()
 	return Decision{Reason: InvalidOrigin, Rule: rule.label}
 }
 
@@ -250,7 +255,7 @@ func deny(d Decision, why Reason) Decision {
 }
 
 // resolve asks the store for each credential in turn until one is a session that counts now.
-func (g *Gate) resolve(ctx context.Context, credentials *Credentials, rule *Rule, now time.Time) Decision {
+func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials, rule *Rule, now time.Time) Decision {
 	store := within(ctx, g.config.Timeout)
 	defer store.end()
 	var refused Reason
@@ -273,6 +278,9 @@ func (g *Gate) resolve(ctx context.Context, credentials *Credentials, rule *Rule
 		case principal.User.ID == "":
 			refused = first(refused, UserDeleted)
 		case !principal.Session.ExpiresAt.After(now):
+			if r.Trace != nil {
+				r.trace("session", "ended ", ago(principal.Session.ExpiresAt, now))
+			}
 			refused = first(refused, SessionExpired)
 		case principal.User.banned(now):
 			return Decision{Verdict: Deny, Reason: UserBanned, Method: credentials.Method, Principal: principal}
@@ -306,6 +314,38 @@ func (r *Rule) demand(p *Principal, m *Membership, now time.Time) Reason {
 		return SessionNotFresh
 	}
 	return ""
+}
+
+// traceDemand tells what the rule asks for, and what there is instead.
+func (r *Request) traceDemand(why Reason, rule *Rule, d *Decision, now time.Time) {
+	if r.Trace == nil {
+		return
+	}
+	switch why {
+	case UserRoleRequired:
+		r.trace("rule", "wants one of the user roles ", strings.Join(rule.UserRoles, ", "), "; the user has ", orNone(string(d.Principal.User.Roles)))
+	case OrgRequired:
+		r.trace("rule", "wants an organization")
+	case OrgRoleRequired:
+		r.trace("rule", "wants one of the organization roles ", strings.Join(rule.OrgRoles, ", "), "; the member has ", orNone(string(d.Membership.Roles)))
+	case SessionNotFresh:
+		r.trace("rule", "wants a sign-in younger than ", rule.Fresh.String(), "; this one was ", ago(d.Principal.Session.CreatedAt, now))
+	}
+}
+
+// ago is an instant and how long it is past.
+func ago(then, now time.Time) string {
+	if then.IsZero() {
+		return "at a time the store does not tell"
+	}
+	return then.UTC().Format(time.RFC3339) + ", " + now.Sub(then).Round(time.Second).String() + " ago"
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }
 
 // safe methods change nothing (RFC 9110, section 9.2.1); TRACE never comes here.

@@ -105,11 +105,14 @@ func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membe
 	for _, source := range g.config.OrgSources {
 		switch source.kind {
 		case orgActive:
-			if m := byID(p.Memberships, p.Session.ActiveOrganization); m != nil {
+			m := byID(p.Memberships, p.Session.ActiveOrganization)
+			r.traceOrganization(source, p.Session.ActiveOrganization, m)
+			if m != nil {
 				return m, ""
 			}
 		case orgFirst:
 			if len(p.Memberships) > 0 {
+				r.traceOrganization(source, "", &p.Memberships[0])
 				return &p.Memberships[0], ""
 			}
 		default:
@@ -118,13 +121,34 @@ func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membe
 				continue
 			}
 			m := byIDOrSlug(p.Memberships, asked, source.kind == orgHost)
+			r.traceOrganization(source, asked, m)
 			if m == nil {
 				return nil, NotAMember
 			}
 			return m, ""
 		}
 	}
+	r.trace("organization", "none: no source names one")
 	return nil, ""
+}
+
+// traceOrganization tells which source was asked for what, and the membership found there: nil is none.
+func (r *Request) traceOrganization(source OrgSource, asked string, m *Membership) {
+	if r.Trace == nil || m == nil && asked == "" {
+		return
+	}
+	from := "; source: " + source.String()
+	if asked != "" {
+		from += ", asked for " + strings.ReplaceAll(asked, string(slashInSegment), "%2F")
+	}
+	switch {
+	case m != nil:
+		r.trace("organization", m.OrganizationID, " as ", orNone(string(m.Roles)), from)
+	case source.kind == orgActive:
+		r.trace("organization", "skipped: the user is no member of the session's active organization", from)
+	default:
+		r.trace("organization", string(NotAMember), ": the user is no member of it", from)
+	}
 }
 
 func byID(memberships []Membership, id string) *Membership {

@@ -101,6 +101,19 @@ func (o Origins) admits(r *Request) bool {
 	return origin != "" && (origin == canonicalOrigin(r.Scheme+"://"+r.Host) || o.trusts(origin))
 }
 
+// traceOrigin tells which origin was seen and which ones count.
+func (r *Request) traceOrigin() {
+	if r.Trace == nil {
+		return
+	}
+	seen := "origin " + r.Origin
+	if r.Origin == "" {
+		seen = "no Origin, and Sec-Fetch-Site: " + r.FetchSite
+	}
+	r.trace("origin", seen, "; only the request's own (", canonicalOrigin(r.Scheme+"://"+r.Host),
+		"), that of better_auth.url and better_auth.trusted_origins count")
+}
+
 // canonicalOrigin lower-cases an origin and drops its scheme's default port; "" if it is none.
 func canonicalOrigin(origin string) string {
 	scheme, authority, ok := strings.Cut(origin, "://")

@@ -24,7 +24,7 @@ var unsafeTargets = []string{
 	"/public/%2e%2e/private", "/public/%2E%2E/private", "/public/.%2e/private", "/public/%2e./private", "/public/%2e/private",
 	"/public/a%2Etxt", "/%2e",
 	// encoded twice, and with the second layer's digits encoded too
-	"/public/%252e%252e/private", "/public/%252E%252E/private", "/public/%252f", "/a%255cb", "/%2541", "/%25252e",
+	"/public/%252e%252e/private", "/public/%252E%252E/private", "/public/%252f", "/a%2500", "/a%255cb", "/%2541", "/%25252e",
 	"/public/%25%32%65%25%32%65/private", "/public/%252%65/private", "/public/%25%32e/private", "/public/%2%35%32%65",
 	// backslashes
 	`/public\..\private`, `/a\b`, `\`, "/a%5Cb", "/a%5cb", "/public/..%5cprivate", "/%5c%5cevil.test",
@@ -106,6 +106,7 @@ func TestPathsAreDecodedOnce(t *testing.T) {
 		"/a?/../private":             "/a", // U10: the query is no path
 		"/a?x=%2f..%2f%00;b":         "/a",
 		"/a?x?y?z":                   "/a",
+		"/a?!$~":                     "/a",
 		"/a%20":                      "/a ", // U12: significant
 		"/%20a":                      "/ a",
 		"/A/%7Euser/%41":             "/A/~user/A", // U11

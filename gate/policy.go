@@ -65,6 +65,27 @@ type Rule struct {
 // Label names the rule in logs: its name, or its place in the list.
 func (r *Rule) Label() string { return r.label }
 
+// pattern is what the rule matches, for explanations.
+func (r *Rule) pattern() string {
+	if r == &fallback {
+		return "no rule matches"
+	}
+	var parts []string
+	if r.Host != "" {
+		parts = append(parts, "host "+r.Host)
+	}
+	if r.Path != "" {
+		parts = append(parts, "path "+r.Path)
+	}
+	if len(r.Methods) > 0 {
+		parts = append(parts, "methods "+strings.Join(r.Methods, " "))
+	}
+	if len(parts) == 0 {
+		return "matches everything"
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Policy is the ordered list of rules: the first match decides, and where nothing matches, a session is demanded.
 // It is immutable; a reload swaps the whole value.
 type Policy struct {

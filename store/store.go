@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,11 +34,33 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("table %q has no column %q: %s", e.Table, e.Column, e.Hint)
 }
 
+// UnusableError wraps an error that waiting does not mend: a URL that cannot be read, a file that is no database, columns
+// that cannot hold what Better Auth keeps in them.
+type UnusableError struct{ Err error }
+
+func (e *UnusableError) Error() string { return e.Err.Error() }
+
+// Unwrap is for errors.Is and errors.As.
+func (e *UnusableError) Unwrap() error { return e.Err }
+
+// Permanent reports whether an error of opening a store stays until somebody changes the configuration or the schema. A
+// server that cannot be reached, a password or a grant that is refused and a file that is not there yet may all come
+// right by themselves.
+func Permanent(err error) bool {
+	var missing *MissingError
+	var unusable *UnusableError
+	return errors.As(err, &missing) || errors.As(err, &unusable)
+}
+
 // SchemaReport is what a look at a database's schema found.
 type SchemaReport struct {
 	Missing    []Finding // sessions cannot be read without them
+	Refused    []Finding // everything is there, and sessions cannot be read all the same; the note says why
 	Unexpected []Finding // columns that Better Auth does not know
 	Indexes    []Finding // advised and not there; SQL makes them
+
+	// Instead says why Apply for a gate would not make all that is missing, and what to do; empty: it makes it.
+	Instead string
 
 	// What the schema has of Better Auth's plugins, as far as a gate looks at it.
 	Organizations, Teams, Bans bool
@@ -45,14 +68,14 @@ type SchemaReport struct {
 
 // Finding is one line of a SchemaReport.
 type Finding struct {
-	Table  string
+	Table  string // empty: the note says it all
 	Column string // empty: the whole table, or an index
 	Note   string // what it is about, or what to do
 	SQL    string // the statement that makes an index
 }
 
 // OK reports whether sessions can be read.
-func (r *SchemaReport) OK() bool { return len(r.Missing) == 0 }
+func (r *SchemaReport) OK() bool { return len(r.Missing)+len(r.Refused) == 0 }
 
 // PoolStats are the connections of a store at one moment.
 type PoolStats struct {

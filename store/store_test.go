@@ -1,6 +1,9 @@
 package store_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -30,6 +33,23 @@ func TestMissingErrorNamesTableAndColumn(t *testing.T) {
 	} {
 		if err.Error() != want {
 			t.Errorf("got %s", err)
+		}
+	}
+}
+
+func TestPermanent(t *testing.T) {
+	for _, err := range []error{
+		&store.MissingError{Table: "session"},
+		fmt.Errorf("open: %w", errors.Join(errors.New("other"), &store.MissingError{Table: "session"})),
+		fmt.Errorf("open: %w", &store.UnusableError{Err: errors.New("no URL")}),
+	} {
+		if !store.Permanent(err) {
+			t.Errorf("waited for: %v", err)
+		}
+	}
+	for _, err := range []error{nil, errors.New("connection refused"), context.DeadlineExceeded} {
+		if store.Permanent(err) {
+			t.Errorf("not waited for: %v", err)
 		}
 	}
 }

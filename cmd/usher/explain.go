@@ -2,15 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/boot"
 )
@@ -61,6 +62,7 @@ Give cookies in a file where others can read your command line.`)
 	cookie := set.String("cookie", "", "a Cookie `header` line: name=value; …")
 	cookieFile := set.String("cookie-file", "", "a `file` with a Cookie line, or a cookie jar of curl")
 	bearer := set.String("bearer", "", "a bearer `token`; -bearer - reads it from standard input")
+	edge := set.String("edge", "http", "the `kind` of edge, http or grpc: only gRPC can remove headers that look like identity; HTTP edges refuse them")
 	rule := set.String("rule", "", "the rule the proxy's configuration names, if it does")
 	alone := set.Bool("offline", false, "do not ask the store: explain up to the credential")
 	asJSON := set.Bool("json", false, "print one JSON object")
@@ -70,6 +72,10 @@ Give cookies in a file where others can read your command line.`)
 		return code
 	}
 	if !noArguments(t, set) {
+		return exitUsage
+	}
+	if *edge != "http" && *edge != "grpc" {
+		fmt.Fprintln(t.err, "usher explain: -edge: write http or grpc")
 		return exitUsage
 	}
 	scheme, host, originForm, ok := splitURL(*target)
@@ -100,7 +106,12 @@ Give cookies in a file where others can read your command line.`)
 	found := explanation{Identity: map[string]string{}, Answer: map[string]string{}, Removed: []string{}}
 	request := gate.Request{
 		Edge: "explain", Method: *method, Scheme: scheme, Host: host, Target: originForm, Rule: *rule,
-		Trace: func(s, finding string) { found.Steps = append(found.Steps, step{s, finding}) },
+	}
+	request.Trace = func(s, finding string) {
+		if s == "credential" && finding == "none" {
+			finding += ": " + missingCookie(c, request.Cookies)
+		}
+		found.Steps = append(found.Steps, step{s, finding})
 	}
 	lines, err := headerLines(t, headers, *cookie, *cookieFile, *bearer)
 	if err != nil {
@@ -110,7 +121,16 @@ Give cookies in a file where others can read your command line.`)
 	for _, line := range lines {
 		g.Headers().Collect(&request, line.Name, line.Value)
 	}
+	if len(request.Aliases) > 0 && *edge == "http" { // as in forwardauth
+		request.Fault = gate.AliasedHeader
+		request.Trace("headers", strings.Join(request.Aliases, ", ")+
+			": backends could take this for an identity header, and HTTP edges cannot remove it; -edge grpc shows the answer of Envoy's gRPC edge")
+	}
 	decision := g.Check(ctx, &request)
+	if errors.Is(decision.Err, errOffline) {
+		found.undecided()
+		return found.print(t, *asJSON, nil)
+	}
 	answer := g.Answer(&request, decision)
 	found.Verdict, found.Reason, found.Status, found.Rule = decision.Verdict.String(), string(decision.Reason), answer.Status, decision.Rule
 	for _, line := range answer.Identity {
@@ -121,7 +141,25 @@ Give cookies in a file where others can read your command line.`)
 	}
 	found.Removed = append(found.Removed, answer.Remove...)
 	found.Body = answer.Body
-	if *asJSON {
+	return found.print(t, *asJSON, &answer)
+}
+
+// undecided says that only the store knows.
+func (found *explanation) undecided() {
+	found.Verdict = "unknown"
+	for i := range found.Steps {
+		switch s := &found.Steps[i]; s.Step {
+		case "session":
+			s.Finding = errOffline.Error()
+		case "decision":
+			s.Finding = "not known offline: the store decides"
+		}
+	}
+}
+
+// print writes what was found; without an answer, the steps alone.
+func (found *explanation) print(t terminal, asJSON bool, answer *gate.Answer) int {
+	if asJSON {
 		encoder := json.NewEncoder(t.out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
@@ -130,13 +168,16 @@ Give cookies in a file where others can read your command line.`)
 		}
 		return exitOK
 	}
-	printExplanation(t, &found, &answer)
+	printExplanation(t, found, answer)
 	return exitOK
 }
 
 func printExplanation(t terminal, found *explanation, answer *gate.Answer) {
 	for _, s := range found.Steps {
 		fmt.Fprintf(t.out, "%-13s %s\n", s.Step, printable(s.Finding))
+	}
+	if answer == nil {
+		return
 	}
 	fmt.Fprintf(t.out, "%-13s HTTP %d (see docs/reasons.md#%s)\n", "answer", found.Status, strings.ToLower(found.Reason))
 	for _, line := range answer.Headers {
@@ -204,7 +245,11 @@ func headerLines(t terminal, headers []string, cookie, cookieFile, bearer string
 		if err != nil {
 			return nil, fmt.Errorf("-cookie-file: %w", err)
 		}
-		lines = append(lines, gate.Header{Name: "Cookie", Value: cookieLine(content)})
+		line := cookieLine(content)
+		if line == "" {
+			return nil, fmt.Errorf("no cookie in %s", cookieFile)
+		}
+		lines = append(lines, gate.Header{Name: "Cookie", Value: line})
 	}
 	if bearer == "-" {
 		line, err := bufio.NewReader(t.in).ReadString('\n')
@@ -219,22 +264,87 @@ func headerLines(t terminal, headers []string, cookie, cookieFile, bearer string
 	return lines, nil
 }
 
-// cookieLine reads a Cookie header line as it is, or makes one of a Netscape cookie jar as curl writes it: seven
-// fields separated by tabs, "#HttpOnly_" before the domain of HttpOnly cookies.
-func cookieLine(content []byte) string {
-	var pairs []string
-	for line := range bytes.Lines(content) {
-		fields := strings.Split(strings.TrimRight(string(line), "\r\n"), "\t")
-		if len(fields) == 7 && (!strings.HasPrefix(fields[0], "#") || strings.HasPrefix(fields[0], "#HttpOnly_")) {
-			pairs = append(pairs, fields[5]+"="+fields[6])
+// missingCookie says which cookie was looked for and, by name alone, which others could have been meant.
+func missingCookie(c *config.Config, lines []string) string {
+	name := c.SessionCookie()
+	var others []string
+	cleared := false
+	for _, line := range lines {
+		for pair := range strings.SplitSeq(line, ";") {
+			other := cookieName(pair)
+			switch {
+			case other == "" || len(other) > 100 || slices.Contains(others, other) || len(others) == 4:
+			case other == name:
+				cleared = true
+			case strings.HasSuffix(strings.ToLower(other), "session_token") || plainName(other) == plainName(name):
+				others = append(others, other)
+			}
 		}
 	}
-	if len(pairs) > 0 {
-		return strings.Join(pairs, "; ")
+	if len(others) > 0 {
+		keys := "better_auth.secure_cookies and better_auth.cookie_prefix"
+		if c.BetterAuth.Cookies.SessionToken.Name != "" {
+			keys = "better_auth.secure_cookies and better_auth.cookies.session_token.name"
+		}
+		return "looked for " + name + "; the request has " + strings.Join(others, ", ") + "; compare " + keys
 	}
-	line := strings.TrimSpace(string(content))
-	if rest, ok := strings.CutPrefix(line, "Cookie:"); ok {
-		line = strings.TrimSpace(rest)
+	if cleared {
+		return name + " is there but empty: signed out"
 	}
-	return line
+	return "looked for the cookie " + name + " and a bearer token"
+}
+
+func plainName(cookie string) string { return strings.TrimPrefix(cookie, "__Secure-") }
+
+// cookieName is the name of a name=value pair; "" if it is none.
+func cookieName(pair string) string {
+	name, _, ok := strings.Cut(pair, "=")
+	if name = strings.Trim(name, " \t\r\n"); !ok {
+		return ""
+	}
+	for i := range len(name) {
+		if b := name[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<>?@[\]{}`, b) >= 0 {
+			return ""
+		}
+	}
+	return name
+}
+
+// cookieLine makes a Cookie header's value of a file: of a Netscape cookie jar as curl writes it (seven fields
+// separated by tabs, "#HttpOnly_" before the domain of HttpOnly cookies), of the "Cookie:" lines among other headers,
+// or of lines of name=value pairs. "" where there is no cookie.
+func cookieLine(content []byte) string {
+	var jar, headers, raw []string
+	for line := range strings.Lines(strings.TrimPrefix(string(content), "\ufeff")) {
+		line = strings.TrimRight(line, "\r\n")
+		if fields := strings.Split(line, "\t"); len(fields) == 7 {
+			if fields[5] != "" && (!strings.HasPrefix(fields[0], "#") || strings.HasPrefix(fields[0], "#HttpOnly_")) {
+				jar = append(jar, fields[5]+"="+fields[6])
+			}
+			continue
+		}
+		line = strings.TrimSpace(line)
+		if len(line) >= len("Cookie:") && strings.EqualFold(line[:len("Cookie:")], "Cookie:") {
+			if line = strings.TrimSpace(line[len("Cookie:"):]); holdsCookie(line) {
+				headers = append(headers, line)
+			}
+		} else if !strings.HasPrefix(line, "#") && holdsCookie(line) {
+			raw = append(raw, line)
+		}
+	}
+	for _, found := range [...][]string{jar, headers, raw} {
+		if len(found) > 0 {
+			return strings.Join(found, "; ")
+		}
+	}
+	return ""
+}
+
+func holdsCookie(line string) bool {
+	for pair := range strings.SplitSeq(line, ";") {
+		if cookieName(pair) != "" {
+			return true
+		}
+	}
+	return false
 }

@@ -18,7 +18,8 @@ hand, and for looking.
   print   prints the statements of Better Auth's own migration
   check   compares the database with what the gate needs, and names every missing or
           unexpected table and column
-  apply   makes what is missing; it never changes or drops anything`)
+  apply   makes what is missing; it never changes or drops anything, and makes nothing
+          beside tables that look like Better Auth's under other names`)
 	path := set.String("config", "", configFlagHelp)
 	dialect := set.String("dialect", "", "for print: postgres or sqlite (default: what store.url says)")
 	dryRun := set.Bool("dry-run", false, "for apply: print the statements instead of running them")
@@ -61,17 +62,21 @@ func sayReport(t terminal, report *store.SchemaReport) int {
 			if f.Column != "" {
 				place += "." + f.Column
 			}
-			fmt.Fprintf(t.out, "%-10s %s: %s\n", kind, place, f.Note)
+			if place != "" {
+				place += ": "
+			}
+			fmt.Fprintf(t.out, "%-10s %s%s\n", kind, place, f.Note)
 			if f.SQL != "" {
 				fmt.Fprintf(t.out, "%-10s   %s;\n", "", f.SQL)
 			}
 		}
 	}
 	say("missing", report.Missing)
+	say("refused", report.Refused)
 	say("unexpected", report.Unexpected)
 	say("advised", report.Indexes)
 	if !report.OK() {
-		fmt.Fprintln(t.err, "usher schema: the gate cannot use this database; `usher schema apply` makes what is missing")
+		fmt.Fprintln(t.err, "usher schema: the gate cannot use this database; "+whatToDo(report))
 		return exitFailed
 	}
 	with := func(what string, has bool) {
@@ -84,6 +89,18 @@ func sayReport(t terminal, report *store.SchemaReport) int {
 	with("bans (admin plugin)", report.Bans)
 	fmt.Fprintln(t.out, "the gate can use this database")
 	return exitOK
+}
+
+// whatToDo speaks of apply only where it helps.
+func whatToDo(report *store.SchemaReport) string {
+	switch {
+	case len(report.Missing) == 0:
+		return "everything is there, but the lookup fails: see what is refused"
+	case report.Instead != "":
+		return "do what the hints say, for `usher schema apply` would refuse: " + report.Instead
+	default:
+		return "`usher schema apply` makes what is missing"
+	}
 }
 
 // printSchema needs no secret and no database: only names of tables count.

@@ -60,13 +60,13 @@ func (e *eventual) try(ctx context.Context) error {
 		e.store, e.last = opened, nil
 		return nil
 	}
+	if store.Permanent(err) {
+		return err
+	}
 	if e.last == nil || e.last.Error() != err.Error() {
 		e.log.Warn("the store cannot be used; answering 503 until it can", "error", err)
 	}
 	e.last = err
-	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
-		return err // the schema is wrong; waiting does not mend that
-	}
 	return nil
 }
 

@@ -12,8 +12,7 @@ import (
 // catalog is what the database holds of the tables that may be Better Auth's.
 type catalog struct {
 	betterauth.Catalog
-	schemas   map[string]string // where each table is
-	elsewhere map[string]string // tables of these names that are not on the search path, or not in the configured schema
+	schemas map[string]string // where each table is
 }
 
 // pg_catalog and not information_schema: the latter hides what the role may not read, and then a missing grant would
@@ -48,8 +47,8 @@ type querier interface {
 
 func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*catalog, error) {
 	c := &catalog{
-		Catalog: betterauth.Catalog{Tables: make(map[string]betterauth.CatalogTable)},
-		schemas: make(map[string]string), elsewhere: make(map[string]string),
+		Catalog: betterauth.Catalog{Tables: make(map[string]betterauth.CatalogTable), Elsewhere: make(map[string]string)},
+		schemas: make(map[string]string),
 	}
 	rows, err := db.Query(ctx, selectColumns, tables.Candidates(), tables.Schema)
 	if err != nil {
@@ -60,7 +59,7 @@ func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*ca
 	var facts betterauth.CatalogColumn
 	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &here, &column, &facts.Type, &facts.NotNull, &facts.Default}, func() error {
 		if !here {
-			c.elsewhere[table] = schema
+			c.Elsewhere[table] = schema // not on the search path, or not in the configured schema
 			return nil
 		}
 		if _, known := c.Tables[table]; !known {
@@ -95,15 +94,4 @@ func (c *catalog) readIndexes(ctx context.Context, db querier, tables betterauth
 		return fmt.Errorf("look at the indexes: %w", err)
 	}
 	return nil
-}
-
-// absent is what keeps sessions from being read. Only PostgreSQL has the same table in several schemas.
-func (c *catalog) absent(n *betterauth.Names) []betterauth.Absent {
-	all := n.Absent()
-	for i := range all {
-		if schema, ok := c.elsewhere[all[i].Table]; ok && all[i].Column == "" {
-			all[i].Hint = fmt.Sprintf("there is one in schema %q: is it better_auth.tables.schema?", schema)
-		}
-	}
-	return all
 }

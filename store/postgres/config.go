@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/store"
 )
 
 // Config says which database, and how its tables are called.
@@ -26,6 +28,9 @@ const (
 	// connection that is still being made would only keep others from being tried.
 	connectTimeout = 1250 * time.Millisecond
 
+	// operatorTimeout is for those who look at the schema or change it: nobody's request waits for them.
+	operatorTimeout = 10 * time.Second
+
 	// idleTimeout is shorter than what load balancers and NAT forget connections after (Azure: 4 minutes).
 	idleTimeout = 2 * time.Minute
 
@@ -39,15 +44,19 @@ var errURL = errors.New("the URL cannot be read (it is not shown, for it may hol
 // pool turns the configuration into pgx's.
 func (c Config) pool() (*pgxpool.Config, error) {
 	if err := checkURL(c.URL); err != nil {
-		return nil, err
+		return nil, &store.UnusableError{Err: err}
 	}
 	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
 		var parse *pgconn.ParseConfigError
 		if cause := errors.Unwrap(err); errors.As(err, &parse) && cause != nil && !mentions(cause.Error(), c.URL) {
-			return nil, fmt.Errorf("the URL cannot be used: %s", cause)
+			err := fmt.Errorf("the URL cannot be used: %s", cause)
+			if errors.Is(cause, fs.ErrNotExist) || errors.Is(cause, fs.ErrPermission) {
+				return nil, err // a certificate that may come
+			}
+			return nil, &store.UnusableError{Err: err}
 		}
-		return nil, errURL
+		return nil, &store.UnusableError{Err: errURL}
 	}
 	switch {
 	case c.MaxConns > 0:

@@ -54,13 +54,13 @@ func unaskable(err error) bool {
 	return state(err) == untranslatable || state(err) == notInRepertoire
 }
 
-// explain adds what to do to an error of a lookup, where that is known.
+// explain adds what to do to an error of a lookup, tried or real, where that is known.
 func explain(err error) error {
 	switch state(err) {
 	case unknownStatement, duplicateStatement:
 		return fmt.Errorf("%w; a pooler seems to lose prepared statements: add default_query_exec_mode=exec to store.url", err)
 	case insufficientPrivilege:
-		return fmt.Errorf("%w; grant SELECT on the tables to the role of store.url", err)
+		return fmt.Errorf("%w; grant SELECT on the tables, and USAGE on their schema, to the role of store.url", err)
 	}
 	return err
 }

@@ -10,7 +10,11 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses.
+// ofGate are the plugins whose tables a gate reads.
+var ofGate = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
+
+// CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses. It tries the
+// lookup as Open does.
 func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 	var report store.SchemaReport
 	conn, err := c.connect(ctx)
@@ -29,13 +33,22 @@ func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 	if err != nil {
 		return report, fmt.Errorf("postgres: %w", err)
 	}
-	for _, absent := range catalog.absent(names) {
+	for _, absent := range names.Absent() {
 		report.Missing = append(report.Missing, store.Finding{Table: absent.Table, Column: absent.Column, Note: absent.Hint})
 	}
 	if report.OK() {
-		if _, err := newQuery(catalog, names); err != nil {
-			report.Missing = append(report.Missing, store.Finding{Note: err.Error()})
+		query, err := newQuery(catalog, names)
+		if err == nil {
+			err = try(ctx, conn, query)
 		}
+		if err != nil && (ctx.Err() != nil || conn.IsClosed()) {
+			return report, fmt.Errorf("postgres: %w", err) // says nothing about the schema
+		}
+		if err != nil {
+			report.Refused = append(report.Refused, store.Finding{Note: explain(err).Error()})
+		}
+	} else if err := betterauth.Unmade(betterauth.Postgres, ofGate, names, catalog.Catalog); err != nil {
+		report.Instead = err.Error()
 	}
 	for _, stranger := range names.Strangers(catalog.Catalog) {
 		report.Unexpected = append(report.Unexpected, store.Finding{Table: stranger.Table, Column: stranger.Column, Note: stranger.Hint})
@@ -104,6 +117,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	delete(config.ConnConfig.RuntimeParams, readOnly)
+	config.ConnConfig.ConnectTimeout = operatorTimeout
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w; %s", err, remedy(err))

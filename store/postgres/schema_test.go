@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -164,7 +166,144 @@ func TestSchemaOfWhatCannotBeRead(t *testing.T) {
 	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
 	apply(t, c, betterauth.Plugins{}, false)
 	execute(t, c.URL, `alter table "session" alter column "expiresAt" type text`)
-	if report := check(t, c); report.OK() || !strings.Contains(report.Missing[0].Note, "of type text") {
+	if report := check(t, c); report.OK() || !strings.Contains(report.Refused[0].Note, "of type text") {
 		t.Errorf("%+v", report)
 	}
+}
+
+// TestSchemaIsNotMadeBesideAnother: empty tables beside the real ones would refuse everybody.
+func TestSchemaIsNotMadeBesideAnother(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	plural, snaky := c, c
+	plural.Tables.UsePlural = true
+	snaky.Tables = betterauth.Tables{UsePlural: true, Preset: betterauth.SnakeCase}
+	apply(t, snaky, betterauth.Plugins{}, false)
+	report := check(t, c)
+	if report.OK() || !strings.Contains(report.Missing[0].Note, "use_plural?") || !strings.Contains(report.Instead, "use_plural?") {
+		t.Errorf("check: %+v", report)
+	}
+	for _, dry := range []bool{true, false} {
+		_, err := postgres.Apply(t.Context(), c, betterauth.Plugins{}, dry)
+		if err == nil || !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), `no table "user", but there is "users": is it better_auth.tables.use_plural?`) {
+			t.Errorf("apply: %v", err)
+		}
+	}
+	if again := check(t, c); len(again.Missing) != len(report.Missing) {
+		t.Errorf("something was made: %+v", again)
+	}
+	if report := check(t, plural); !report.OK() || report.Instead != "" {
+		t.Errorf("with the key: %+v", report)
+	}
+	c.Tables.Models = map[string]betterauth.Rename{
+		"user": {ModelName: "user"}, "session": {ModelName: "session"}, "account": {ModelName: "account"}, "verification": {ModelName: "verification"},
+	}
+	if report := check(t, c); report.OK() || report.Instead != "" {
+		t.Errorf("what is written down is meant: %+v", report)
+	}
+	apply(t, c, betterauth.Plugins{}, false)
+	plural.Tables.Models, plural.Tables.Schema = nil, ""
+	execute(t, c.URL, `drop table "users", "sessions", "accounts", "verifications"`)
+	if _, err := postgres.Apply(t.Context(), plural, betterauth.Plugins{}, false); err == nil || !strings.Contains(err.Error(), `there is "user": is better_auth.tables.use_plural wrong?`) {
+		t.Errorf("plural beside singular: %v", err)
+	}
+}
+
+// TestSchemaSaysWhatApplyWouldNotMake: columns that every row needs, and tables of other plugins.
+func TestSchemaSaysWhatApplyWouldNotMake(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	if report := check(t, c); report.OK() || report.Instead != "" {
+		t.Errorf("an empty database: %+v", report)
+	}
+	apply(t, c, betterauth.Plugins{}, false)
+	named := c
+	named.Tables.Models = map[string]betterauth.Rename{"apikey": {ModelName: "keys"}}
+	if report := check(t, named); report.OK() || !strings.Contains(report.Instead, `table "keys" belongs to a plugin`) {
+		t.Errorf("another plugin's: %+v", report)
+	}
+	execute(t, c.URL, `alter table "session" rename column "expiresAt" to "ends"`)
+	if report := check(t, c); report.OK() || !strings.Contains(report.Instead, `no column "expiresAt", which every row needs`) {
+		t.Errorf("a needed column: %+v", report)
+	}
+}
+
+func TestSchemaIsNotMadeBesideAnotherSchemas(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	execute(t, c.URL, `create schema auth; create table auth."session" ("id" text); create table auth."user" ("id" text)`)
+	if report := check(t, c); report.OK() || !strings.Contains(report.Instead, "tables.schema?") {
+		t.Errorf("check: %+v", report)
+	}
+	if _, err := postgres.Apply(t.Context(), c, betterauth.Plugins{}, false); err == nil || !strings.Contains(err.Error(), `schema "auth": is it better_auth.tables.schema?`) {
+		t.Errorf("apply: %v", err)
+	}
+	c.Tables.Schema = "public" // meant
+	apply(t, c, betterauth.Plugins{}, false)
+	if report := check(t, c); !report.OK() {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestSchemaCheckTriesTheLookup: a role that may not read is told so, by the check as by Open.
+func TestSchemaCheckTriesTheLookup(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: testenv.Postgres(t).NewDatabase(t)}
+	apply(t, c, betterauth.Plugins{}, false)
+	execute(t, c.URL, `create role schema_blind login; grant select on "user" to schema_blind`)
+	t.Cleanup(func() { execute(t, c.URL, `drop owned by schema_blind; drop role schema_blind`) })
+	blind := postgres.Config{URL: strings.Replace(c.URL, "postgres@", "schema_blind@", 1)}
+	report := check(t, blind)
+	if report.OK() || len(report.Missing) > 0 || !strings.Contains(report.Refused[0].Note, "grant SELECT on the tables") {
+		t.Errorf("check: %+v", report)
+	}
+	_, err := postgres.Open(t.Context(), blind)
+	if err == nil || strings.Count(err.Error(), "grant SELECT on the tables") != 1 || store.Permanent(err) {
+		t.Errorf("open: %v", err)
+	}
+	execute(t, c.URL, `grant select on "session" to schema_blind`)
+	if report := check(t, blind); !report.OK() {
+		t.Errorf("after the grant: %+v", report)
+	}
+}
+
+// TestSchemaCheckIsPatient: a server that takes longer than a lookup may is waited for.
+func TestSchemaCheckIsPatient(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t).NewDatabase(t)
+	server := strings.TrimSuffix(strings.TrimPrefix(url, "postgres://postgres@"), url[strings.LastIndexByte(url, '/'):])
+	c := postgres.Config{URL: strings.Replace(url, server, slow(t, server, 2*time.Second), 1)}
+	apply(t, c, betterauth.Plugins{}, false)
+	if report := check(t, c); !report.OK() {
+		t.Errorf("%+v", report)
+	}
+}
+
+// slow passes connections on after a while.
+func slow(t *testing.T, server string, wait time.Duration) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				time.Sleep(wait)
+				real, err := net.Dial("tcp", server)
+				if err != nil {
+					return
+				}
+				defer real.Close()
+				go func() { _, _ = io.Copy(client, real); client.Close() }()
+				_, _ = io.Copy(real, client)
+			}()
+		}
+	}()
+	return listener.Addr().String()
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -44,7 +45,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	if err := s.look(ctx); err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, fmt.Errorf("postgres: %w", explain(err))
 	}
 	return s, nil
 }
@@ -89,20 +90,28 @@ func (s *Store) look(ctx context.Context) error {
 	}
 	names, err := s.tables.Match(catalog.Catalog)
 	if err != nil {
-		return err
+		return &store.UnusableError{Err: err}
 	}
-	if err := missing(catalog, names); err != nil {
+	if err := missing(names); err != nil {
 		return err
 	}
 	query, err := newQuery(catalog, names)
 	if err != nil {
-		return err
+		return &store.UnusableError{Err: err}
 	}
-	if _, err := ask(ctx, conn.Conn(), query, ""); err != nil && !errors.Is(err, errNone) {
-		return fmt.Errorf("try the lookup: %w", err)
+	if err := try(ctx, conn.Conn(), query); err != nil {
+		return err
 	}
 	if old := s.query.Load(); old == nil || *old != query {
 		s.query.Store(&query)
+	}
+	return nil
+}
+
+// try asks for a token that nobody has.
+func try(ctx context.Context, conn *pgx.Conn, query string) error {
+	if _, err := ask(ctx, conn, query, ""); err != nil && !errors.Is(err, errNone) {
+		return fmt.Errorf("try the lookup: %w", err)
 	}
 	return nil
 }
@@ -130,7 +139,7 @@ func (s *Store) lookAgain(ctx context.Context, failed *string) error {
 // and what one has added is used from then on.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
-		return fmt.Errorf("postgres: %w", err)
+		return fmt.Errorf("postgres: %w", explain(err))
 	}
 	return nil
 }
@@ -163,9 +172,9 @@ func release(conn *pgxpool.Conn) {
 }
 
 // missing is everything that keeps sessions from being read, as one error.
-func missing(c *catalog, n *betterauth.Names) error {
+func missing(n *betterauth.Names) error {
 	var all []error
-	for _, absent := range c.absent(n) {
+	for _, absent := range n.Absent() {
 		found := store.MissingError(absent)
 		all = append(all, &found)
 	}

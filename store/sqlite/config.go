@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/store"
 )
 
 // Config says which database, and how its tables are called.
@@ -22,6 +23,14 @@ var errURL = errors.New("write store.url as sqlite:///absolute/path.db or sqlite
 
 // path is the absolute path of the file, so that a later change of directory means nothing.
 func (c Config) path() (string, error) {
+	name, err := c.name()
+	if err != nil {
+		return "", &store.UnusableError{Err: err}
+	}
+	return filepath.Abs(name)
+}
+
+func (c Config) name() (string, error) {
 	rest, ok := strings.CutPrefix(c.URL, "sqlite:")
 	if !ok {
 		if rest, ok = strings.CutPrefix(c.URL, "file:"); !ok {
@@ -50,7 +59,7 @@ func (c Config) path() (string, error) {
 	case strings.IndexByte(name, 0) >= 0:
 		return "", errURL
 	}
-	return filepath.Abs(name)
+	return name, nil
 }
 
 // file looks at the file without opening it: closing it again would drop the locks of every connection in this process.
@@ -62,7 +71,7 @@ func file(path string) (os.FileInfo, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file", path)
+		return nil, &store.UnusableError{Err: fmt.Errorf("%s is not a file", path)}
 	}
 	return info, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/store"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
@@ -58,6 +59,9 @@ func TestURLs(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", u, err)
+		}
+		if got := store.Permanent(err); got == strings.HasPrefix(want, "there is no file") {
+			t.Errorf("%s: permanent: %v: %v", u, got, err)
 		}
 	}
 	if _, err := os.Stat("b.db"); err == nil {

@@ -12,7 +12,11 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses.
+// ofGate are the plugins whose tables a gate reads.
+var ofGate = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
+
+// CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses. It tries the
+// lookup as Open does.
 func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 	report, err := c.check(ctx)
 	if err != nil {
@@ -34,7 +38,8 @@ func (c Config) check(ctx context.Context) (report store.SchemaReport, err error
 		return report, err
 	}
 	defer db.Close()
-	catalog, err := readCatalog(ctx, db, c.Tables)
+	var catalog betterauth.Catalog
+	err = patiently(ctx, func() (err error) { catalog, err = readCatalog(ctx, db, c.Tables); return err })
 	if err != nil {
 		return report, err
 	}
@@ -44,6 +49,19 @@ func (c Config) check(ctx context.Context) (report store.SchemaReport, err error
 	}
 	for _, absent := range names.Absent() {
 		report.Missing = append(report.Missing, store.Finding{Table: absent.Table, Column: absent.Column, Note: absent.Hint})
+	}
+	if report.OK() {
+		stmt, err := try(ctx, db, newQuery(names))
+		switch {
+		case err == nil:
+			defer stmt.Close()
+		case ctx.Err() != nil || code(err) == codeBusy:
+			return report, err // says nothing about the schema
+		default:
+			report.Refused = append(report.Refused, store.Finding{Note: remedy(err).Error()})
+		}
+	} else if err := betterauth.Unmade(betterauth.SQLite, ofGate, names, catalog); err != nil {
+		report.Instead = err.Error()
 	}
 	for _, stranger := range names.Strangers(catalog) {
 		report.Unexpected = append(report.Unexpected, store.Finding{Table: stranger.Table, Column: stranger.Column, Note: stranger.Hint})

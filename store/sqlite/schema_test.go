@@ -143,3 +143,81 @@ func TestWritableDatabase(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestSchemaIsNotMadeBesideAnother: empty tables beside the real ones would refuse everybody.
+func TestSchemaIsNotMadeBesideAnother(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	c := sqlite.Config{URL: address(path)}
+	execute(t, path, "pragma journal_mode = wal")
+	plural, snaky := c, c
+	plural.Tables.UsePlural = true
+	snaky.Tables = betterauth.Tables{UsePlural: true, Preset: betterauth.SnakeCase}
+	apply(t, snaky, betterauth.Plugins{}, false)
+	report := check(t, c)
+	if report.OK() || !strings.Contains(report.Missing[0].Note, "use_plural?") || !strings.Contains(report.Instead, "use_plural?") {
+		t.Errorf("check: %+v", report)
+	}
+	for _, dry := range []bool{true, false} {
+		_, err := sqlite.Apply(t.Context(), c, betterauth.Plugins{}, dry)
+		if err == nil || !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), `no table "user", but there is "users": is it better_auth.tables.use_plural?`) {
+			t.Errorf("apply: %v", err)
+		}
+	}
+	if again := check(t, c); len(again.Missing) != len(report.Missing) {
+		t.Errorf("something was made: %+v", again)
+	}
+	if report := check(t, plural); !report.OK() || report.Instead != "" {
+		t.Errorf("with the key: %+v", report)
+	}
+	c.Tables.Models = map[string]betterauth.Rename{
+		"user": {ModelName: "user"}, "session": {ModelName: "session"}, "account": {ModelName: "account"}, "verification": {ModelName: "verification"},
+	}
+	if report := check(t, c); report.OK() || report.Instead != "" {
+		t.Errorf("what is written down is meant: %+v", report)
+	}
+	apply(t, c, betterauth.Plugins{}, false)
+	plural.Tables.Models, plural.Tables.Schema = nil, ""
+	execute(t, path, `drop table "sessions"; drop table "accounts"; drop table "verifications"; drop table "users"`)
+	if _, err := sqlite.Apply(t.Context(), plural, betterauth.Plugins{}, false); err == nil || !strings.Contains(err.Error(), `there is "user": is better_auth.tables.use_plural wrong?`) {
+		t.Errorf("plural beside singular: %v", err)
+	}
+}
+
+// TestSchemaSaysWhatApplyWouldNotMake: columns that every row needs, and tables of other plugins.
+func TestSchemaSaysWhatApplyWouldNotMake(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	c := sqlite.Config{URL: address(path)}
+	execute(t, path, "pragma journal_mode = wal")
+	if report := check(t, c); report.OK() || report.Instead != "" {
+		t.Errorf("an empty database: %+v", report)
+	}
+	apply(t, c, betterauth.Plugins{}, false)
+	named := c
+	named.Tables.Models = map[string]betterauth.Rename{"apikey": {ModelName: "keys"}}
+	if report := check(t, named); report.OK() || !strings.Contains(report.Instead, `table "keys" belongs to a plugin`) {
+		t.Errorf("another plugin's: %+v", report)
+	}
+	execute(t, path, `alter table "session" rename column "expiresAt" to "ends"`)
+	if report := check(t, c); report.OK() || !strings.Contains(report.Instead, `no column "expiresAt", which every row needs`) {
+		t.Errorf("a needed column: %+v", report)
+	}
+}
+
+// TestSchemaCheckTriesTheLookup: all columns are there, and one compares in a way that only its program knows.
+func TestSchemaCheckTriesTheLookup(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	c := sqlite.Config{URL: address(path)}
+	apply(t, c, betterauth.Plugins{}, false)
+	execute(t, path, `drop table "session"; create table "session" ("id" text, "token" text collate nonsense, "userId" text,
+		"createdAt" date, "expiresAt" date)`)
+	report := check(t, c)
+	if report.OK() || len(report.Refused) != 1 || !strings.Contains(report.Refused[0].Note, "try the lookup") {
+		t.Errorf("%+v", report)
+	}
+	if _, err := sqlite.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "try the lookup") {
+		t.Errorf("open: %v", err)
+	}
+}

@@ -93,13 +93,14 @@ func (s *Store) prepare(ctx context.Context, db *sql.DB) (string, *sql.Stmt, err
 			return err
 		}
 		names, err := s.tables.Match(catalog)
-		if err == nil {
-			err = missing(names)
+		if err != nil {
+			return &store.UnusableError{Err: err}
 		}
-		if err == nil {
-			query = newQuery(names)
+		if err := missing(names); err != nil {
+			return err
 		}
-		return err
+		query = newQuery(names)
+		return nil
 	})
 	if err != nil {
 		return "", nil, remedy(err)
@@ -107,12 +108,20 @@ func (s *Store) prepare(ctx context.Context, db *sql.DB) (string, *sql.Stmt, err
 	if db == s.db && query == s.query {
 		return query, s.stmt, nil
 	}
-	var stmt *sql.Stmt
-	err = patiently(ctx, func() (err error) { stmt, err = db.PrepareContext(ctx, query); return err })
+	stmt, err := try(ctx, db, query)
 	if err != nil {
 		return "", nil, remedy(err)
 	}
 	return query, stmt, nil
+}
+
+// try prepares the lookup, which fails where it could not be answered.
+func try(ctx context.Context, db *sql.DB, query string) (stmt *sql.Stmt, err error) {
+	err = patiently(ctx, func() (err error) { stmt, err = db.PrepareContext(ctx, query); return err })
+	if err != nil {
+		return nil, fmt.Errorf("try the lookup: %w", err)
+	}
+	return stmt, nil
 }
 
 // lookAgain follows a lookup that failed with this statement. Of many that fail together one looks, and while that does
@@ -206,7 +215,7 @@ func remedy(err error) error {
 	case codeCantOpen, codePerm, codeReadOnly:
 		return fmt.Errorf("%w; let Usher's user read the file, and write in its folder: readers of a WAL share a file there", err)
 	case codeNotADB:
-		return fmt.Errorf("%w; store.url must name Better Auth's SQLite file", err)
+		return &store.UnusableError{Err: fmt.Errorf("%w; store.url must name Better Auth's SQLite file", err)}
 	case codeBusy:
 		return fmt.Errorf("%w; a writer holds the whole file: WAL mode lets Better Auth write while others read (pragma journal_mode = wal)", err)
 	}
