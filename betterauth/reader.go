@@ -87,7 +87,7 @@ func (rd *Reader) readBearer(token string) (gate.Credentials, error) {
 
 // maxLooked bounds how many cookies of the name are looked at: a neighbour on the same domain can set any number of
 // them, and each costs a signature.
-const maxLooked = 16
+const maxLooked = 64
 
 func (rd *Reader) readCookies(lines []string) (gate.Credentials, error) {
 	if len(lines) == 0 {

@@ -14,7 +14,8 @@ const (
 	connectionAge   = 5 * time.Minute  // then Envoy connects again and may find another replica
 	connectionGrace = 10 * time.Second // for checks under way; the gate answers within 2 s
 	pingInterval    = 10 * time.Second // Envoy's connection_keepalive may ping as often
-	longestMessage  = 1 << 20          // Envoy's own limit for all headers of a request is 60 KiB by default
+	longestMessage  = 256 << 10        // Envoy's own limit for all headers of a request is 60 KiB by default
+	mostStreams     = 256              // of one connection: with the longest message, 64 MiB that a caller can make us hold
 	streamWorkers   = 32               // goroutines that stay warm: their stacks have grown already
 )
 
@@ -25,6 +26,7 @@ func ServerOptions() []grpc.ServerOption {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval, PermitWithoutStream: true}),
 		grpc.MaxRecvMsgSize(longestMessage),
+		grpc.MaxConcurrentStreams(mostStreams),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(recovered),
 	}

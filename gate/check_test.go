@@ -428,6 +428,7 @@ func TestMethods(t *testing.T) {
 		"": "deny AMBIGUOUS_REQUEST", "GET,POST": "deny AMBIGUOUS_REQUEST", "GET POST": "deny AMBIGUOUS_REQUEST",
 		"GET\r\n": "deny AMBIGUOUS_REQUEST", "GÉT": "deny AMBIGUOUS_REQUEST", "GET/": "deny AMBIGUOUS_REQUEST",
 		"T\u0280ACE": "deny AMBIGUOUS_REQUEST", strings.Repeat("A", 65): "deny AMBIGUOUS_REQUEST",
+		strings.Repeat("A", 64): "allow PUBLIC", "!X#": "allow PUBLIC",
 	} {
 		if got := w.decide(t, get("/x", func(r *gate.Request) { r.Method = method })); got != want {
 			t.Errorf("%.20q: got %s, want %s", method, got, want)

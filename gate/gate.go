@@ -229,7 +229,11 @@ func (g *Gate) rule(r *Request, hostName, path string) (*Rule, Reason) {
 		method = r.Announced
 	}
 	// Methods are case-sensitive, but some backends (Werkzeug) are not: a rule for DELETE also judges "delete".
-	return policy.match(hostName, path, strings.ToUpper(method)), ""
+	rule := policy.match(hostName, path, strings.ToUpper(method))
+	if r.Override != "" && policy.match(hostName, path, strings.ToUpper(r.Override)) != rule {
+		return nil, AmbiguousRequest // judged as one method, perhaps acted upon as another
+	}
+	return rule, ""
 }
 
 // preflight lets the backend answer the question, never with identity: the request itself is judged when it comes.

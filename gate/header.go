@@ -241,6 +241,16 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		}
 		return
 	}
+	if folded[0] == 'x' {
+		switch string(folded[:len(name)]) {
+		case "x-http-method-override", "x-http-method", "x-method-override": // in any spelling: frameworks fold names
+			if r.Override != "" && r.Override != value {
+				r.Refuse(AmbiguousRequest)
+			}
+			r.Override = value
+			return
+		}
+	}
 	if !exact {
 		return
 	}
@@ -263,7 +273,14 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		list(r, &r.Accept, value)
 	case "connection":
 		list(r, &r.Connection, value)
-	case "upgrade", "sec-websocket-key":
+	case "upgrade":
+		if value != "" {
+			r.Upgrade = true
+			if !strings.EqualFold(strings.Trim(value, " \t"), "websocket") {
+				r.Refuse(AmbiguousRequest) // h2c would tunnel requests past the gate that nobody judged
+			}
+		}
+	case "sec-websocket-key":
 		r.Upgrade = r.Upgrade || value != ""
 	case "x-request-id":
 		if r.ID == "" {

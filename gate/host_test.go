@@ -14,6 +14,7 @@ func TestHosts(t *testing.T) {
 		"App.TEST:8443":            "app.test",
 		"app.test.":                "app.test",
 		"app.test.:443":            "app.test",
+		"app.test:8009":            "app.test",
 		"localhost":                "localhost",
 		"my_service":               "my_service",
 		"xn--caf-dma.test":         "xn--caf-dma.test",

@@ -98,10 +98,30 @@ func (s OrgSource) asked(r *Request, host, path string) string {
 	return ""
 }
 
-// organization chooses the membership a request acts under: the first source that names one decides. What a request
-// asks for must be a membership; what the session prefers may be stale (better-auth-sessions.md, section 7) and is
-// skipped then. None at all is nil without a reason.
+// organization chooses the membership a request acts under. What the request itself asks for, by header, host or path,
+// must be a membership, and must be one organization: a backend could act upon the one and be told the other. If it asks
+// for none, the session's preference and the oldest membership count, in the order of the configuration; the preference
+// may be stale (better-auth-sessions.md, section 7) and is skipped then. None at all is nil without a reason.
 func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membership, Reason) {
+	var chosen *Membership
+	for _, source := range g.config.OrgSources {
+		asked := source.asked(r, host, path)
+		if asked == "" {
+			continue
+		}
+		m := byIDOrSlug(p.Memberships, asked)
+		r.traceOrganization(source, asked, m)
+		switch {
+		case m == nil:
+			return nil, NotAMember
+		case chosen != nil && chosen != m:
+			return nil, AmbiguousRequest
+		}
+		chosen = m
+	}
+	if chosen != nil {
+		return chosen, ""
+	}
 	for _, source := range g.config.OrgSources {
 		switch source.kind {
 		case orgActive:
@@ -115,17 +135,6 @@ func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membe
 				r.traceOrganization(source, "", &p.Memberships[0])
 				return &p.Memberships[0], ""
 			}
-		default:
-			asked := source.asked(r, host, path)
-			if asked == "" {
-				continue
-			}
-			m := byIDOrSlug(p.Memberships, asked, source.kind == orgHost)
-			r.traceOrganization(source, asked, m)
-			if m == nil {
-				return nil, NotAMember
-			}
-			return m, ""
 		}
 	}
 	r.trace("organization", "none: no source names one")
@@ -163,12 +172,13 @@ func byID(memberships []Membership, id string) *Membership {
 	return nil
 }
 
-// byIDOrSlug finds what was asked for, also percent-encoded, as our own headers spell it. Hosts fold case.
-func byIDOrSlug(memberships []Membership, asked string, fold bool) *Membership {
+// byIDOrSlug finds what was asked for, also percent-encoded, as our own headers spell it. Hosts are compared in lower case,
+// so only such slugs can be asked for by one: "Acme" and "acme" may be two organizations.
+func byIDOrSlug(memberships []Membership, asked string) *Membership {
 	if m := byID(memberships, asked); m != nil {
 		return m
 	}
-	if m := bySlug(memberships, asked, fold); m != nil {
+	if m := bySlug(memberships, asked); m != nil {
 		return m
 	}
 	if strings.IndexByte(asked, '%') < 0 {
@@ -181,12 +191,12 @@ func byIDOrSlug(memberships []Membership, asked string, fold bool) *Membership {
 	if m := byID(memberships, decoded); m != nil {
 		return m
 	}
-	return bySlug(memberships, decoded, fold)
+	return bySlug(memberships, decoded)
 }
 
-func bySlug(memberships []Membership, slug string, fold bool) *Membership {
+func bySlug(memberships []Membership, slug string) *Membership {
 	for i := range memberships {
-		if m := &memberships[i]; m.Slug != "" && (m.Slug == slug || fold && strings.EqualFold(m.Slug, slug)) {
+		if m := &memberships[i]; m.Slug != "" && m.Slug == slug {
 			return m
 		}
 	}

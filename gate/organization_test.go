@@ -51,7 +51,11 @@ func TestOrganizations(t *testing.T) {
 		{"the host without label", []gate.OrgSource{fromHost}, get("/", cookie("alice"), host("app.test")), "none"},
 		{"the host with two labels", []gate.OrgSource{fromHost}, get("/", cookie("alice"), host("a.other.app.test")), "none"},
 		{"another host", []gate.OrgSource{fromHost, gate.OrgFromFirst}, get("/", cookie("alice"), host("other.example.com")), "o-acme"},
-		{"the host before the header", []gate.OrgSource{fromHost, gate.OrgFromHeader}, get("/", cookie("alice"), host("other.app.test"), org("acme")), "o-other"},
+		{"host and header agree", []gate.OrgSource{fromHost, gate.OrgFromHeader}, get("/", cookie("alice"), host("other.app.test"), org("o-other")), "o-other"},
+		{"host and header differ", []gate.OrgSource{fromHost, gate.OrgFromHeader}, get("/", cookie("alice"), host("other.app.test"), org("acme")), "deny AMBIGUOUS_REQUEST"},
+		{"header and path differ", []gate.OrgSource{gate.OrgFromHeader, fromPath}, get("/orgs/other/x", cookie("alice"), org("acme")), "deny AMBIGUOUS_REQUEST"},
+		{"a stranger's path beside one's own header", []gate.OrgSource{gate.OrgFromHeader, fromPath}, get("/orgs/evil/x", cookie("alice"), org("acme")), notAMember},
+		{"a path after the preferences counts all the same", []gate.OrgSource{gate.OrgFromActive, gate.OrgFromFirst, fromPath}, get("/orgs/evil/x", cookie("alice")), notAMember},
 
 		{"the path", []gate.OrgSource{fromPath}, get("/orgs/other/x", cookie("alice")), "o-other"},
 		{"the path, at its end", []gate.OrgSource{fromPath}, get("/orgs/other", cookie("alice")), "o-other"},

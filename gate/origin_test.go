@@ -115,6 +115,8 @@ func TestTrustedOriginPatterns(t *testing.T) {
 		{"192.168.*:3000", "http://192.168.0.1:3000", true},
 		{"192.168.*:3000", "http://192.168.evil.test:3000", false},
 		{"http://10.?.0.1", "http://10.9.0.1", true},
+		{"http://*1*", "http://10.0.0.1", true},
+		{"http://*1*", "http://[::1]:3000", false},
 		// everybody, as the list says; `usher config check` warns
 		{"*", "https://any.test", true},
 		{"https://*", "https://any.test", true},
@@ -138,6 +140,19 @@ func TestTrustedOriginPatterns(t *testing.T) {
 		d := w.Check(t.Context(), get("/x", cookie("alice"), method("POST"), origin(c.origin)))
 		if got := d.Verdict == gate.Allow; got != c.want {
 			t.Errorf("%q trusts %s: %v", c.pattern, c.origin, got)
+		}
+	}
+	// What is skipped hides nothing that follows.
+	list := []string{"", "myapp://", "exp://**", "https://a.test/path", "https://", "bare.test", "https://x.test@evil.test", "https://good.test"}
+	origins, err := gate.NewOrigins(list)
+	must(t, err)
+	w := newWorld(t, nil, func(g *gate.Config) { g.Origins = origins })
+	for from, want := range map[string]string{
+		"https://good.test": "allow SIGNED_IN", "https://evil.test": "deny INVALID_ORIGIN", "https://bare.test": "deny INVALID_ORIGIN",
+		"https://a.test": "deny INVALID_ORIGIN", "https://": "deny INVALID_ORIGIN",
+	} {
+		if got := w.decide(t, get("/x", cookie("alice"), method("POST"), origin(from))); got != want {
+			t.Errorf("%s: %s, want %s", from, got, want)
 		}
 	}
 	for _, entry := range []string{"https://a b.test", "https://a\x00.test", "a\tb"} {

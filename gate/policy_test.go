@@ -136,7 +136,7 @@ func TestMergedSlashesAreJudgedAsOne(t *testing.T) {
 
 func TestNewPolicyReportsEveryProblem(t *testing.T) {
 	_, err := gate.NewPolicy([]gate.Rule{
-		{Name: "a b", Path: "x"},
+		{Name: "a b c", Path: "x"},
 		{Name: "twice", Host: "app.test:443", Methods: []string{"get"}, Fresh: -1},
 		{Name: "twice", Access: gate.Open, Org: true},
 		{Access: gate.Optional, UserRoles: []string{"admin"}},
@@ -170,6 +170,19 @@ func TestNewPolicyReportsEveryProblem(t *testing.T) {
 	want = append(want, "21 methods", "22 methods")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyARequiredRuleCanDemand(t *testing.T) {
+	for it, rule := range map[string]gate.Rule{
+		"org": {Org: true}, "org_roles": {OrgRoles: []string{"owner"}}, "user_roles": {UserRoles: []string{"admin"}}, "fresh": {Fresh: time.Minute},
+	} {
+		for _, access := range []gate.Access{gate.Required, gate.Optional, gate.Open} {
+			rule.Access = access
+			if _, err := gate.NewPolicy([]gate.Rule{rule}); (err == nil) != (access == gate.Required) {
+				t.Errorf("%s with access %s: %v", it, access, err)
+			}
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ func TestClient(t *testing.T) {
 		{"nonsense at the right end", []string{"203.0.113.9, unknown"}, "10.0.0.1", "10.0.0.1"},
 		{"nonsense behind the client", []string{"<script>, 203.0.113.9"}, "10.0.0.1", "203.0.113.9"},
 		{"an empty line", []string{""}, "10.0.0.1", "10.0.0.1"},
+		{"a comma before", []string{",203.0.113.9"}, "10.0.0.1", "203.0.113.9"},
 		{"commas", []string{",,,"}, "10.0.0.1", "10.0.0.1"},
 		{"somebody who is no proxy of ours", []string{"1.1.1.1"}, "203.0.113.9", "203.0.113.9"},
 	} {

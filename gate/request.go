@@ -33,6 +33,7 @@ type Request struct {
 	FetchMode     string
 	FetchDest     string
 	Announced     string // Access-Control-Request-Method: what a CORS preflight asks for
+	Override      string // X-HTTP-Method-Override and its like: the method some backends would act upon
 	Upgrade       bool   // an Upgrade or Sec-WebSocket-Key header was there
 	Connection    string // what Connection named, lines joined by commas
 
@@ -86,7 +87,7 @@ func (r *Request) navigation() bool {
 
 // preflight reports whether this is a CORS preflight (Fetch standard, "CORS-preflight request").
 func (r *Request) preflight() bool {
-	return r.Method == "OPTIONS" && r.Origin != "" && r.Announced != ""
+	return r.Method == "OPTIONS" && r.Origin != "" && r.Announced != "" && !r.Upgrade
 }
 
 // prefersHTML reports whether text/html is the media type the Accept header wants most, or wants as much as any other

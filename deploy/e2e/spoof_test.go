@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +131,17 @@ func TestSpoofs(t *testing.T) {
 		{row: "h2c smuggling from a public path", request: func(*stage, *proxied) request {
 			return request{target: "/public/x", lines: []string{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"}, keepConnection: true}
 		}, statuses: with(200, 418), nobody: true},
+		{row: "a preflight that upgrades", request: func(s *stage, p *proxied) request {
+			return request{method: "OPTIONS", lines: []string{"Origin: http://" + p.address, "Access-Control-Request-Method: GET", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"}, keepConnection: true}
+		}, statuses: with(200, 418), nobody: true},
+		{row: "97 headers", request: func(s *stage, _ *proxied) request { // HAProxy 2.6 died of them
+			q := request{lines: []string{cookie(s.ada)}}
+			for i := range 97 {
+				q.lines = append(q.lines, fmt.Sprintf("H%d: v", i))
+			}
+			return q
+		}, statuses: with(200, 500), signedIn: true},
+		{row: "and it lives on", request: signedIn(), statuses: []int{200}, signedIn: true},
 		{row: "a cookie of 64 KB", request: func(s *stage, _ *proxied) request {
 			return request{lines: []string{"Cookie: x=" + strings.Repeat("a", 64<<10) + "; " + s.ada.Cookie}}
 		}, statuses: refused, never: true},
@@ -288,6 +301,35 @@ func TestOnlyTrustedProxiesMayAsk(t *testing.T) {
 		x := p.send(t, backend, request{lines: []string{cookie(ada)}})
 		if x.Status != 403 || x.reached() {
 			t.Errorf("%s: %d", name, x.Status)
+		}
+	}
+}
+
+// TestALuaErrorLetsNothingPass injects a fault into our Lua: HAProxy itself would go on with the request.
+func TestALuaErrorLetsNothingPass(t *testing.T) {
+	databaseURL := testenv.Postgres(t).NewDatabase(t)
+	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL})
+	backend := testenv.EchoBackend(t)
+	gate := startUsher(t, auth, databaseURL, rules)
+	p := &proxied{name: "haproxy", address: freeAddress(t)}
+	dir := printed(t, "haproxy", "-listen", p.address, "-upstream", backend.Address, "-gate", gate.http)
+	file := filepath.Join(dir, "usher.lua")
+	lua, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := strings.Replace(string(lua), "local headers = words(txn)", "local headers = nil + 1", 1)
+	if broken == string(lua) {
+		t.Fatal("the Lua changed; inject the fault elsewhere")
+	}
+	if err := os.WriteFile(file, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.proc = testenv.Start(t, testenv.Command{Path: testenv.Part(t, "haproxy"), Args: []string{"-f", "haproxy.cfg"}, Dir: dir})
+	p.proc.WaitListening(t, p.address)
+	for _, target := range []string{"/private", "/public/x"} {
+		if x := p.send(t, backend, request{target: target, lines: []string{"X-User-Id: evil"}}); x.Status != 503 || x.reached() {
+			t.Errorf("%s: status %d, backend asked %v", target, x.Status, x.reached())
 		}
 	}
 }

@@ -48,19 +48,24 @@ local function unavailable(txn)
 	txn:done(reply)
 end
 
--- What the check says: the client's headers, but for those of its connection. Nil if one cannot be said again.
+-- HAProxy 2.6 dies when its HTTP client is given as many headers as tune.http.maxhdr (101) allows, and we add five.
+local most = 80
+
+-- What the check says: the client's headers, but for those of its connection. Nil if one cannot be said again, or if they
+-- are too many.
 local function words(txn)
-	local headers, sound = {}, true
+	local headers, sound, lines = {}, true, 0
 	for name, values in pairs(txn.http:req_get_headers()) do
 		if not hop[name] then
 			headers[name] = {}
 			each(values, function(value)
+				lines = lines + 1
 				table.insert(headers[name], value)
 				sound = sound and not value:find("[\0-\8\10-\31\127]") -- HAProxy lets control bytes pass
 			end)
 		end
 	end
-	return sound and headers or nil
+	return sound and lines <= most and headers or nil
 end
 
 local function ask(txn, origin, headers)
@@ -92,6 +97,7 @@ core.register_action("usher", { "http-req" }, function(txn, origin)
 			txn.http:req_del_header(name)
 			each(answer.headers[name], function(value) txn.http:req_add_header(name, value) end)
 		end
+		txn:set_var("txn.usher_passed", true) -- the last word: haproxy.cfg lets nothing pass without it
 		return
 	end
 	-- The gate's own answers have a reason; anything else (502 and 504 of the listener, too) is no answer of the gate.

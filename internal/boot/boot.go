@@ -86,7 +86,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		sessions.close()
 		return nil, err
 	}
-	return &App{
+	app := &App{
 		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
 		Gate:  g,
 		store: sessions, asks: c.Enabled,
@@ -94,7 +94,18 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
 		},
-	}, nil
+	}
+	// Whoever may not ask can hold few connections. Addresses are those of the listeners beneath.
+	app.serve.Listeners.HTTP = guard(listeners.HTTP, proxies)
+	app.serve.Listeners.GRPC = guard(listeners.GRPC, proxies)
+	return app, nil
+}
+
+func guard(l net.Listener, proxies gate.Proxies) net.Listener {
+	if l == nil {
+		return nil
+	}
+	return server.Guard(l, proxies.Trusts)
 }
 
 // Run serves until ctx ends and what was open is answered.

@@ -32,7 +32,7 @@ func OpenStore(ctx context.Context, c *config.Config) (Store, error) {
 	case "sqlite":
 		return sqlite.Open(ctx, sqlite.Config{URL: url, Tables: tables(c)})
 	default:
-		return nil, fmt.Errorf("store.url: this version speaks postgres:// and sqlite://, not %q", kind)
+		return nil, &store.UnusableError{Err: fmt.Errorf("store.url: this version speaks postgres:// and sqlite://, not %q", kind)}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -186,5 +187,56 @@ func TestListenNamesTheKeyAndLeavesNothingOpen(t *testing.T) {
 	defer taken.Close()
 	if _, err := Listen(t.Context(), "127.0.0.1:0", taken.Addr().String(), ""); err == nil || !strings.Contains(err.Error(), "listen.grpc") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestStrangersCannotUseUpConnections(t *testing.T) {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trusted atomic.Bool
+	l := Guard(plain, func(netip.Addr) bool { return trusted.Load() })
+	defer l.Close()
+	accepted := make(chan net.Conn, 100)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", plain.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	var open []net.Conn
+	for range mostStrangers {
+		dial()
+		open = append(open, <-accepted)
+	}
+	if _, err := dial().Read(make([]byte, 1)); err == nil || len(accepted) != 0 {
+		t.Errorf("one too many is let in: %v, %d accepted", err, len(accepted))
+	}
+	trusted.Store(true)
+	dial()
+	(<-accepted).Close()
+	trusted.Store(false)
+	open[0].Close()
+	open[0].Close() // twice frees one place
+	dial()
+	open[0] = <-accepted
+	if _, err := dial().Read(make([]byte, 1)); err == nil {
+		t.Error("one place was freed twice")
+	}
+	for _, conn := range open {
+		conn.Close()
 	}
 }
