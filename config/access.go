@@ -11,8 +11,9 @@ import (
 type Organization struct {
 	// The header a client may ask for an organization with, by id or slug. Empty: none.
 	Header string `yaml:"header"`
-	// Where the organization comes from, in order; the first that names one decides: `header`; `active`, the session's
-	// active organization; `first`, the oldest membership; `{host: "{org}.example.com"}`; `{path: "/orgs/{org}/"}`.
+	// Where the organization comes from: `header`, `{host: "{org}.example.com"}` and `{path: "/orgs/{org}/"}` are what the
+	// request asks for, and must not differ; if it asks for none, `active`, the session's active organization, and
+	// `first`, the oldest membership, count in the order they are written.
 	Sources []OrgSource `yaml:"sources"`
 }
 

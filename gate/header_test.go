@@ -53,10 +53,15 @@ func TestCollect(t *testing.T) {
 		{"two Authorization, one empty", []line{{"Authorization", ""}, {"Authorization", "a"}}, gate.Request{Authorization: "a", Fault: gate.AmbiguousRequest}},
 		{"two Authorization joined by Envoy", []line{{"Authorization", "Bearer a,Bearer b"}}, gate.Request{Authorization: "Bearer a,Bearer b", Fault: gate.AmbiguousRequest}},
 		{"two Origin", []line{{"Origin", "a"}, {"Origin", "b"}}, gate.Request{Origin: "b", Fault: gate.AmbiguousRequest}},
+		{"Origin with a comma before", []line{{"Origin", ",a"}}, gate.Request{Origin: ",a", Fault: gate.AmbiguousRequest}},
 		{"Origin with a comma", []line{{"Origin", "a,b"}}, gate.Request{Origin: "a,b", Fault: gate.AmbiguousRequest}},
 		{"two Sec-Fetch-Site", []line{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "none"}}, gate.Request{FetchSite: "none", Fault: gate.AmbiguousRequest}},
 		{"two announced methods", []line{{"Access-Control-Request-Method", "GET"}, {"Access-Control-Request-Method", "PUT"}}, gate.Request{Announced: "PUT", Fault: gate.AmbiguousRequest}},
 		{"a control byte", []line{{"Authorization", "Bearer a\x00"}}, gate.Request{Authorization: "Bearer a\x00", Fault: gate.AmbiguousRequest}},
+		{"DEL", []line{{"Authorization", "Bearer a\x7f"}}, gate.Request{Authorization: "Bearer a\x7f", Fault: gate.AmbiguousRequest}},
+		{"a tab", []line{{"AUTHORIZATION", "Bearer\ta"}}, gate.Request{Authorization: "Bearer\ta"}},
+		{"the longest Authorization", []line{{"Authorization", strings.Repeat("a", 8<<10)}}, gate.Request{Authorization: strings.Repeat("a", 8<<10)}},
+		{"the longest Accept", []line{{"Accept", strings.Repeat("a", 8<<10)}}, gate.Request{Accept: strings.Repeat("a", 8<<10)}},
 		{"a line break", []line{{"Origin", "a\r\nb"}}, gate.Request{Origin: "a\r\nb", Fault: gate.AmbiguousRequest}},
 		{"a long Authorization", []line{{"Authorization", strings.Repeat("a", 8<<10+1)}}, gate.Request{Authorization: strings.Repeat("a", 8<<10+1), Fault: gate.RequestTooLarge}},
 		{"a long Accept", []line{{"Accept", strings.Repeat("a", 8<<10+1)}}, gate.Request{Fault: gate.RequestTooLarge}},
@@ -169,6 +174,8 @@ func TestValues(t *testing.T) {
 		{"a\x00", "a%00", "a%00"},
 		{"a\x7f", "a%7F", "a%7F"},
 		{"a\xff", "a%FF", "a%FF"},
+		{"a\x80", "a%80", "a%80"},
+		{"a-b.c_d~eë", "a-b.c_d~e%C3%AB", "a-b.c_d~eë"},
 		{"-._~!", "-._~!", "-._~!"},
 	} {
 		if got := encoded.Value(c.value); got != c.encoded {
@@ -251,8 +258,10 @@ func TestFields(t *testing.T) {
 	if f, ok := gate.ParseField("password"); ok {
 		t.Errorf("an unknown field is %s", f)
 	}
-	if s := gate.Field(200).String(); s != "unknown" {
-		t.Errorf("an unknown field is called %s", s)
+	for _, f := range []gate.Field{gate.Field(len(gate.FieldNames())), 200} {
+		if s := f.String(); s != "unknown" {
+			t.Errorf("field %d is called %s", f, s)
+		}
 	}
 }
 
@@ -282,6 +291,47 @@ func TestHeaderNamesAreChecked(t *testing.T) {
 	for _, want := range []string{"user_id", "user_name", "organization header"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not tell of %s", err, want)
+		}
+	}
+}
+
+func TestTheLongestHeaderName(t *testing.T) {
+	name := "X-" + strings.Repeat("A", 62)
+	headers, err := gate.NewHeaders(gate.HeadersConfig{Names: map[gate.Field]string{gate.UserID: name}})
+	must(t, err)
+	r := &gate.Request{}
+	headers.Collect(r, strings.ToUpper(name), "evil")
+	headers.Collect(r, "X_"+strings.Repeat("a", 62), "evil")
+	headers.Collect(r, name+"A", "another header")
+	if !cmp.Equal(r.Sent, []string{strings.ToLower(name)}) || len(r.Aliases) != 1 {
+		t.Errorf("sent %q, aliases %q", r.Sent, r.Aliases)
+	}
+}
+
+func TestUnsetNamesWhatThePresetKnowsAndNothingElse(t *testing.T) {
+	for _, name := range []string{"usher", "oauth2-proxy", "authelia", "authentik", "grafana"} {
+		for _, organization := range []string{"", "X-Org-Id", "X-Ask"} {
+			preset, _ := gate.Preset(name)
+			headers, err := gate.NewHeaders(gate.HeadersConfig{Names: preset, Organization: organization})
+			must(t, err)
+			w := newWorld(t, []gate.Rule{{Path: "/public", Access: gate.Open}}, func(g *gate.Config) { g.Headers = headers })
+			for _, path := range []string{"/public", "/x"} {
+				r := get(path, cookie("alice"))
+				a := w.Answer(r, w.Check(t.Context(), r))
+				got := slices.Clone(a.Unset)
+				for _, h := range a.Identity {
+					got = append(got, strings.ToLower(h.Name))
+				}
+				var want []string
+				for _, n := range headers.Names() {
+					want = append(want, strings.ToLower(n))
+				}
+				slices.Sort(got)
+				slices.Sort(want)
+				if !cmp.Equal(got, want) {
+					t.Errorf("%s, %q, %s: set or unset %q, want %q", name, organization, path, got, want)
+				}
+			}
 		}
 	}
 }
