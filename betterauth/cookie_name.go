@@ -54,7 +54,7 @@ func checkCookieName(name string) error {
 	}
 	for i := range len(name) {
 		if !isTokenByte(name[i]) {
-			return fmt.Errorf("betterauth: %q is no cookie name; use letters, digits, -, _ and .", name)
+			return fmt.Errorf("betterauth: %q is no cookie name; use letters, digits, dots, - and _", name)
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ func slowOutcome(c Config, r *gate.Request) string {
 	looked := 0
 	for _, line := range r.Cookies {
 		for _, value := range slowValues(line, c.CookieName) {
-			if value == "" || looked == 16 || len(found) == gate.MaxCandidates {
+			if value == "" || looked == 64 || len(found) == gate.MaxCandidates {
 				continue
 			}
 			looked++

@@ -137,6 +137,7 @@ func TestWhatCannotBeFoundOutIsUnavailable(t *testing.T) {
 		"a panic":        {func(context.Context, gate.Credential) (*gate.Principal, error) { panic("index out of range") }, gate.InternalError},
 		"a nil map": {func(context.Context, gate.Credential) (*gate.Principal, error) {
 			var m map[string]int
+			//lint:ignore SA5000 the panic is the point
 			m["x"] = 1
 			return alice, nil
 		}, gate.InternalError},
@@ -438,7 +439,8 @@ func TestMethods(t *testing.T) {
 
 func TestUnsafePathsOnEveryAccess(t *testing.T) {
 	w := newWorld(t, []gate.Rule{
-		{Name: "open", Path: "/public/**", Access: gate.Open}, {Name: "optional", Path: "/feed/**", Access: gate.Optional},
+		{Name: "open", Path: "/public/**", Access: gate.Open},
+		{Name: "optional", Path: "/feed/**", Access: gate.Optional},
 		{Name: "required", Path: "/private/**"},
 	})
 	for _, prefix := range []string{"/public", "/feed", "/private"} {

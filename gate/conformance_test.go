@@ -10,9 +10,12 @@ import (
 // a policy where /public is open and everything else demands a session.
 func TestConformanceRows(t *testing.T) {
 	w := newWorld(t, []gate.Rule{
-		{Name: "public", Path: "/public/**", Access: gate.Open}, {Name: "tilde", Path: "/A/~user/A", Access: gate.Open},
-		{Name: "cafe", Path: "/café", Access: gate.Open}, {Name: "space", Path: "/a ", Access: gate.Open},
-		{Name: "c", Path: "/c", Access: gate.Open}, {Name: "asterisk", Host: "evil.test", Access: gate.Open},
+		{Name: "public", Path: "/public/**", Access: gate.Open},
+		{Name: "tilde", Path: "/A/~user/A", Access: gate.Open},
+		{Name: "cafe", Path: "/café", Access: gate.Open},
+		{Name: "space", Path: "/a ", Access: gate.Open},
+		{Name: "c", Path: "/c", Access: gate.Open},
+		{Name: "asterisk", Host: "evil.test", Access: gate.Open},
 	})
 	const unsafe, ambiguous = "deny UNSAFE_PATH", "deny AMBIGUOUS_REQUEST"
 	for _, c := range []struct {

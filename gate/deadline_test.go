@@ -11,7 +11,6 @@ import (
 
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
 		for it, wait := range map[string]func(ctx context.Context){
 			"waiting":            func(ctx context.Context) { <-ctx.Done() },
 			"waiting in a child": func(ctx context.Context) { child, cancel := context.WithCancel(ctx); defer cancel(); <-child.Done() },
@@ -26,7 +25,7 @@ func TestDeadline(t *testing.T) {
 				<-called
 			},
 		} {
-			start = time.Now()
+			start := time.Now()
 			d := within(t.Context(), time.Second)
 			if at, ok := d.Deadline(); !ok || at.Sub(start) != time.Second {
 				t.Errorf("%s: the deadline is %s, %v", it, at, ok)

@@ -164,8 +164,10 @@ func TestTrustedOriginPatterns(t *testing.T) {
 
 func TestPreflights(t *testing.T) {
 	rules := []gate.Rule{
-		{Path: "/public", Access: gate.Open}, {Path: "/feed", Access: gate.Optional},
-		{Path: "/posts", Methods: []string{"GET"}, Access: gate.Open}, {Path: "/posts", Methods: []string{"DELETE"}, UserRoles: []string{"admin"}},
+		{Path: "/public", Access: gate.Open},
+		{Path: "/feed", Access: gate.Optional},
+		{Path: "/posts", Methods: []string{"GET"}, Access: gate.Open},
+		{Path: "/posts", Methods: []string{"DELETE"}, UserRoles: []string{"admin"}},
 		{Name: "named", Path: "/named", Access: gate.Open},
 	}
 	preflight := func(announced string) func(*gate.Request) {

@@ -140,10 +140,25 @@ func TestNewPolicyReportsEveryProblem(t *testing.T) {
 		{Name: "twice", Host: "app.test:443", Methods: []string{"get"}, Fresh: -1},
 		{Name: "twice", Access: gate.Open, Org: true},
 		{Access: gate.Optional, UserRoles: []string{"admin"}},
-		{Path: "/a/../b"}, {Path: "/a//b"}, {Path: "/a**"}, {Path: "/a?x"}, {Path: `/a\b`}, {Path: "/a;b"}, {Path: "/a#b"},
-		{Path: "/a\x00"}, {Path: "/a\tb"}, {Path: "/a%20b/**"}, {Path: "/caf%C3%A9"}, {Path: "/\xff"},
-		{Host: "*"}, {Host: "*.*.test"}, {Host: "https://app.test"}, {Host: "*."}, {Host: "app.test.."},
-		{Methods: []string{""}}, {Methods: []string{"GET,POST"}},
+		{Path: "/a/../b"},
+		{Path: "/a//b"},
+		{Path: "/a**"},
+		{Path: "/a?x"},
+		{Path: `/a\b`},
+		{Path: "/a;b"},
+		{Path: "/a#b"},
+		{Path: "/a\x00"},
+		{Path: "/a\tb"},
+		{Path: "/a%20b/**"},
+		{Path: "/caf%C3%A9"},
+		{Path: "/\xff"},
+		{Host: "*"},
+		{Host: "*.*.test"},
+		{Host: "https://app.test"},
+		{Host: "*."},
+		{Host: "app.test.."},
+		{Methods: []string{""}},
+		{Methods: []string{"GET,POST"}},
 	})
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -250,9 +265,20 @@ func TestRolesAreComparedWhole(t *testing.T) {
 		wanted string
 		want   bool
 	}{
-		{"owner", "owner", true}, {"owner,admin", "admin", true}, {"owner, admin", "admin", true}, {" owner ,, admin ,", "admin", true},
-		{"owner\tadmin", "admin", false}, {"administrator", "admin", false}, {"sub-admin", "admin", false}, {"Admin", "admin", false},
-		{"", "admin", false}, {",", "admin", false}, {"", "", false}, {",", "", false}, {"admin", "", false}, {"owner,admin", "owner,admin", false},
+		{"owner", "owner", true},
+		{"owner,admin", "admin", true},
+		{"owner, admin", "admin", true},
+		{" owner ,, admin ,", "admin", true},
+		{"owner\tadmin", "admin", false},
+		{"administrator", "admin", false},
+		{"sub-admin", "admin", false},
+		{"Admin", "admin", false},
+		{"", "admin", false},
+		{",", "admin", false},
+		{"", "", false},
+		{",", "", false},
+		{"admin", "", false},
+		{"owner,admin", "owner,admin", false},
 	} {
 		p := &gate.Principal{
 			Session: session("s", time.Hour, time.Hour), User: gate.User{ID: "u", Roles: gate.ParseRoles(c.stored)},

@@ -136,11 +136,13 @@ func named(rule string) func(*gate.Request) { return func(r *gate.Request) { r.R
 func bearer(token string) func(*gate.Request) {
 	return func(r *gate.Request) { r.Authorization = "Bearer " + token }
 }
-func origin(o string) func(*gate.Request)       { return func(r *gate.Request) { r.Origin = o } }
+func origin(o string) func(*gate.Request) { return func(r *gate.Request) { r.Origin = o } }
 func fetchSite(site string) func(*gate.Request) { return func(r *gate.Request) { r.FetchSite = site } }
-func org(wish string) func(*gate.Request)       { return func(r *gate.Request) { r.Organization = wish } }
-func browser(r *gate.Request)                   { r.FetchMode, r.FetchDest = "navigate", "document" }
-func upgrade(r *gate.Request)                   { r.Upgrade, r.Connection = true, "Upgrade" }
+
+func org(wish string) func(*gate.Request) { return func(r *gate.Request) { r.Organization = wish } }
+
+func browser(r *gate.Request) { r.FetchMode, r.FetchDest = "navigate", "document" }
+func upgrade(r *gate.Request) { r.Upgrade, r.Connection = true, "Upgrade" }
 
 func cookie(token string) func(*gate.Request) {
 	return func(r *gate.Request) { r.Cookies = append(r.Cookies, "a=b; session="+token) }
