@@ -136,7 +136,7 @@ func named(rule string) func(*gate.Request) { return func(r *gate.Request) { r.R
 func bearer(token string) func(*gate.Request) {
 	return func(r *gate.Request) { r.Authorization = "Bearer " + token }
 }
-func origin(o string) func(*gate.Request) { return func(r *gate.Request) { r.Origin = o } }
+func origin(o string) func(*gate.Request)       { return func(r *gate.Request) { r.Origin = o } }
 func fetchSite(site string) func(*gate.Request) { return func(r *gate.Request) { r.FetchSite = site } }
 
 func org(wish string) func(*gate.Request) { return func(r *gate.Request) { r.Organization = wish } }
