@@ -63,7 +63,8 @@ type Rule struct {
 	Name string `yaml:"name"`
 	// `app.example.com`, or `*.example.com` for every name below it. Empty: any.
 	Host string `yaml:"host"`
-	// Pattern: `*` is within one segment, `**` any number of whole segments. Empty: any.
+	// Pattern: `*` is within one segment, `**` any number of whole segments. `/admin/**` covers `/admin` and `/admin/` too;
+	// `/admin` covers neither `/admin/` nor anything below, which many backends serve alike. Empty: any.
 	Path string `yaml:"path"`
 	// In upper case; GET includes HEAD. Empty: any.
 	Methods []string `yaml:"methods"`
