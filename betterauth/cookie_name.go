@@ -28,25 +28,6 @@ func CookieName(prefix, custom string, secure bool) string {
 	return name
 }
 
-// SecureCookies decides whether cookie names begin with __Secure-. setting is advanced.useSecureCookies: true, false,
-// or auto (also empty), which follows the base URL. Without a base URL the library asks NODE_ENV, which only the
-// application's own process knows: that is an error here.
-func SecureCookies(setting, baseURL string) (bool, error) {
-	switch setting {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	case "auto", "":
-		if baseURL == "" {
-			return false, errors.New("betterauth: secure cookies: auto needs the base URL; give it, or say true or false")
-		}
-		return strings.HasPrefix(baseURL, "https://"), nil
-	default:
-		return false, fmt.Errorf("betterauth: secure cookies: %q is not auto, true or false", setting)
-	}
-}
-
 // checkCookieName refuses what no browser sends back, and what the scan would never find.
 func checkCookieName(name string) error {
 	if name == "" {

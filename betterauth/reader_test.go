@@ -272,28 +272,6 @@ func TestOlderSecretsVerifyButNeverAnEmptyOne(t *testing.T) {
 	}
 }
 
-func TestSecureCookies(t *testing.T) {
-	for _, c := range []struct {
-		setting, baseURL string
-		want, fails      bool
-	}{
-		{"auto", "https://app.example.com", true, false},
-		{"", "https://app.example.com/api/auth", true, false},
-		{"auto", "http://localhost:3000", false, false},
-		{"auto", "httpsx://a", false, false},
-		{"true", "http://localhost:3000", true, false},
-		{"false", "https://app.example.com", false, false},
-		{"true", "", true, false},
-		{"auto", "", false, true}, // the library asks NODE_ENV, which we cannot know
-		{"yes", "https://app.example.com", false, true},
-	} {
-		got, err := SecureCookies(c.setting, c.baseURL)
-		if got != c.want || (err != nil) != c.fails {
-			t.Errorf("%q with %q: %v, %v", c.setting, c.baseURL, got, err)
-		}
-	}
-}
-
 func TestCookieName(t *testing.T) {
 	for want, got := range map[string]string{
 		"better-auth.session_token":          CookieName("", "", false),

@@ -125,23 +125,6 @@ func (c *Config) SecureCookies() bool {
 	return c.BetterAuth.SecureCookies.Or(strings.HasPrefix(c.BetterAuth.URL, "https://"))
 }
 
-// SessionCookie is the whole name of the session cookie (better-auth: createCookieGetter). A custom name takes the
-// place of prefix and name, but not of __Secure-.
-func (c *Config) SessionCookie() string {
-	name := c.BetterAuth.Cookies.SessionToken.Name
-	if name == "" {
-		prefix := c.BetterAuth.CookiePrefix
-		if prefix == "" {
-			prefix = "better-auth"
-		}
-		name = prefix + ".session_token"
-	}
-	if c.SecureCookies() {
-		return "__Secure-" + name
-	}
-	return name
-}
-
 // CurrentSecret is the one that signs.
 func (c *Config) CurrentSecret() Secret { return c.BetterAuth.Secret }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/gate/gatetest"
@@ -25,8 +26,9 @@ func TestSessionCookie(t *testing.T) {
 		{`url: "https://app.example.com", cookies: {session_token: {name: sid}}`, "__Secure-sid"},
 	} {
 		got := mustLoad(t, "better_auth: {"+c.better+"}\n", map[string]string{"BETTER_AUTH_SECRET": goodSecret, "DATABASE_URL": "sqlite:///x"}, nil)
-		if got.SessionCookie() != c.want {
-			t.Errorf("%s: %s, want %s", c.better, got.SessionCookie(), c.want)
+		name := betterauth.CookieName(got.BetterAuth.CookiePrefix, got.BetterAuth.Cookies.SessionToken.Name, got.SecureCookies())
+		if name != c.want {
+			t.Errorf("%s: %s, want %s", c.better, name, c.want)
 		}
 	}
 }

@@ -266,7 +266,7 @@ func headerLines(t terminal, headers []string, cookie, cookieFile, bearer string
 
 // missingCookie says which cookie was looked for and, by name alone, which others could have been meant.
 func missingCookie(c *config.Config, lines []string) string {
-	name := c.SessionCookie()
+	name := boot.SessionCookie(c)
 	var others []string
 	cleared := false
 	for _, line := range lines {

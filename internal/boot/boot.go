@@ -142,7 +142,7 @@ func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Reques
 	}
 	if c.Enabled {
 		gc.Reader, err = betterauth.NewReader(betterauth.Config{
-			Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: c.SessionCookie(),
+			Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: SessionCookie(c),
 			RequireSignature: c.BetterAuth.Bearer.RequireSignature,
 		})
 		if err != nil {
@@ -150,6 +150,11 @@ func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Reques
 		}
 	}
 	return gate.New(gc)
+}
+
+// SessionCookie is the whole name of the cookie that is looked for, and no other.
+func SessionCookie(c *config.Config) string {
+	return betterauth.CookieName(c.BetterAuth.CookiePrefix, c.BetterAuth.Cookies.SessionToken.Name, c.SecureCookies())
 }
 
 // publishPool shows the store's connections in the metrics.
