@@ -14,6 +14,9 @@ type Plugins struct {
 	TwoFactor    bool // twoFactor and the user's flag
 }
 
+// GatePlugins are the plugins whose tables and columns the gate reads. Better Auth's others bring their own.
+func GatePlugins() Plugins { return Plugins{Organization: true, Teams: true, Admin: true} }
+
 // plugin is what a table or column belongs to.
 type plugin uint8
 

@@ -127,6 +127,7 @@ func TestServe(t *testing.T) {
 		}
 	})
 	t.Run("one line a decision, and nothing secret", func(t *testing.T) {
+		s.proc.WaitLine(t, "BAD_COOKIE") // the last of the three; what is written takes a moment to be read
 		log := s.proc.Output()
 		for _, secret := range []string{s.ada.Token, testenv.TestSecret, "s3cr3t-in-the-query", s.ada.Cookie} {
 			if strings.Contains(log, secret) {

@@ -11,12 +11,12 @@ import (
 // version is set by release builds: -ldflags "-X main.version=v1.2.3".
 var version = "devel"
 
-// testedWith names what `make test` runs Usher against, newest first; deploy/e2e keeps it true.
+// testedWith names what `make test` runs Usher against, newest first; a test compares it with what is installed for that.
 var testedWith = []struct {
 	Name     string
 	Versions []string
 }{
-	{"Better Auth", []string{"1.7.25", "1.4"}},
+	{"Better Auth", []string{"1.7.25", "1.4.22"}},
 	{"Envoy", []string{"1.40.0"}},
 	{"Traefik", []string{"3.6.12"}},
 	{"Caddy", []string{"2.11.9"}},

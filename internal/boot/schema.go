@@ -11,9 +11,6 @@ import (
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// plugins are those whose tables the gate and the companion use; Better Auth's other plugins bring their own.
-var plugins = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
-
 // tables are the names the configuration gives to Better Auth's tables.
 func tables(c *config.Config) betterauth.Tables {
 	from := c.Tables()
@@ -44,7 +41,7 @@ func PrintSchema(c *config.Config, dialect string) ([]string, error) {
 		return nil, err
 	}
 	var statements []string
-	for _, s := range betterauth.DDL(speaks, plugins, names) {
+	for _, s := range betterauth.DDL(speaks, betterauth.GatePlugins(), names) {
 		statements = append(statements, s.SQL)
 	}
 	return statements, nil
@@ -61,7 +58,7 @@ func CheckSchema(ctx context.Context, c *config.Config) (store.SchemaReport, err
 // ApplySchema makes what is missing and returns the statements; with dry it only returns them.
 func ApplySchema(ctx context.Context, c *config.Config, dry bool) ([]string, error) {
 	if c.Store.Kind() == "sqlite" {
-		return sqlite.Apply(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, plugins, dry)
+		return sqlite.Apply(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
 	}
-	return postgres.Apply(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, plugins, dry)
+	return postgres.Apply(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
 }

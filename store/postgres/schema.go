@@ -10,9 +10,6 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// ofGate are the plugins whose tables a gate reads.
-var ofGate = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
-
 // CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses. It tries the
 // lookup as Open does.
 func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
@@ -47,7 +44,7 @@ func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 		if err != nil {
 			report.Refused = append(report.Refused, store.Finding{Note: explain(err).Error()})
 		}
-	} else if err := betterauth.Unmade(betterauth.Postgres, ofGate, names, catalog.Catalog); err != nil {
+	} else if err := betterauth.Unmade(betterauth.Postgres, betterauth.GatePlugins(), names, catalog.Catalog); err != nil {
 		report.Instead = err.Error()
 	}
 	for _, stranger := range names.Strangers(catalog.Catalog) {

@@ -12,9 +12,6 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// ofGate are the plugins whose tables a gate reads.
-var ofGate = betterauth.Plugins{Organization: true, Teams: true, Admin: true}
-
 // CheckSchema reports what is missing, unexpected or advisable, also of a database that Open refuses. It tries the
 // lookup as Open does.
 func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
@@ -60,7 +57,7 @@ func (c Config) check(ctx context.Context) (report store.SchemaReport, err error
 		default:
 			report.Refused = append(report.Refused, store.Finding{Note: remedy(err).Error()})
 		}
-	} else if err := betterauth.Unmade(betterauth.SQLite, ofGate, names, catalog); err != nil {
+	} else if err := betterauth.Unmade(betterauth.SQLite, betterauth.GatePlugins(), names, catalog); err != nil {
 		report.Instead = err.Error()
 	}
 	for _, stranger := range names.Strangers(catalog) {
