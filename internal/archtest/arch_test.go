@@ -24,6 +24,11 @@ var mayImport = map[string][]string{
 	"store":                {"gate"},
 	"store/postgres":       {"gate", "store", "betterauth"},
 	"store/sqlite":         {"gate", "store", "betterauth"},
+	"store/cached":         {"gate", "store"},
+	"store/redis":          {"gate", "store", "store/redisconn", "betterauth"},
+	"store/redisconn":      {"store"},
+	"store/shared":         {"gate", "store", "store/redisconn"},
+	"store/remote":         {"gate", "store", "betterauth"},
 	"store/storetest":      {"gate", "store", "betterauth", "internal/testenv"},
 	"extauthz":             {"gate"},
 	"forwardauth":          {"gate"},
@@ -38,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/boot":        {"gate", "betterauth", "store/...", "extauthz", "forwardauth", "oauth/...", "config", "internal/server", "internal/telemetry"},
 	"cmd/usher":            {"gate", "betterauth", "config", "store", "deploy/proxy", "internal/boot", "internal/demo", "internal/telemetry"},
 	"deploy/e2e":           {"internal/testenv"},
+	"deploy/load/...":      {"internal/testenv", "betterauth"},
 	"deploy/e2e/parts/...": {},
 }
 
@@ -49,6 +55,8 @@ var lives = map[string][]string{
 	"google.golang.org/genproto":             {"extauthz"},
 	"github.com/jackc/pgx":                   {"store/postgres", "internal/testenv"},
 	"modernc.org/sqlite":                     {"store/sqlite"},
+	"github.com/redis/go-redis":              {"store/redis", "store/redisconn", "store/shared"},
+	"github.com/maypok86/otter":              {"store/cached"},
 	"go.yaml.in/yaml":                        {"config"},
 	"github.com/prometheus/client_golang":    {"internal/telemetry"},
 	"golang.org/x/sync":                      {"internal/server", "internal/boot", "internal/demo", "cmd/usher"},
