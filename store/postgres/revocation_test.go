@@ -103,7 +103,9 @@ type variant struct {
 func variants() map[string]variant {
 	plain := func(kind, number string) string { return kind + number }
 	serial := func(kind, number string) string { return fmt.Sprint(int(kind[0])*10) + number }
-	uuid := func(kind, number string) string { return fmt.Sprintf("00000000-0000-4000-8000-0000000%05x", int(kind[0])*16+int(number[0])) }
+	uuid := func(kind, number string) string {
+		return fmt.Sprintf("00000000-0000-4000-8000-0000000%05x", int(kind[0])*16+int(number[0]))
+	}
 	admin := " user.role user.banned user.banReason user.banExpires session.impersonatedBy"
 	return map[string]variant{
 		"own names":             {id: plain},
