@@ -68,7 +68,7 @@ func remedy(err error) string {
 		return "; its certificate is for another name: write that one in store.url"
 	case errors.As(err, &invalid):
 		return "; its certificate is not valid now: renew it, or set this machine's clock"
-	case errors.As(err, &plain):
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
 		return "; what listens there speaks no TLS: check the port, and https:// in store.url"
 	case errors.As(err, &unknown):
 		return "; the host of store.url is not known here"
