@@ -353,10 +353,13 @@ func TestSignedOutMeanwhile(t *testing.T) {
 func TestPluginGoes(t *testing.T) {
 	t.Parallel()
 	js := newFake(t)
-	var gone atomic.Bool
+	var gone, deployed atomic.Bool
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if gone.Load() && strings.Contains(r.URL.Path, "/organization/") {
 			w.WriteHeader(http.StatusNotFound)
+			if !deployed.Load() {
+				_, _ = io.WriteString(w, "404 page not found\n")
+			}
 			return
 		}
 		js.ServeHTTP(w, r)
@@ -368,6 +371,11 @@ func TestPluginGoes(t *testing.T) {
 	}
 	gone.Store(true)
 	unknown(t, s, token, "404")
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("a page says that there are no organizations any more")
+	}
+	unknown(t, s, token, "404")
+	deployed.Store(true)
 	if err := s.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}

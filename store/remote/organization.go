@@ -16,7 +16,7 @@ import (
 
 const (
 	// mostOrganizations are asked about, for each costs a call: the oldest, and the active one whatever its age. In those
-	// beyond nobody is a member as far as the gate knows, which refuses.
+	// beyond nobody is a member as far as the gate knows, which refuses. Better Auth itself lists 100, in no order.
 	mostOrganizations = 50
 
 	// atOnce are the calls of one lookup under way at the same time.

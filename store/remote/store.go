@@ -139,11 +139,14 @@ func (s *Store) look(ctx context.Context) error {
 	if known != nil && known.dontRemember == found.dontRemember && began.UnixNano()-s.looked.Load() < int64(plugins) {
 		return nil
 	}
-	if found.organizations, err = s.has(ctx, "/organization/list", cookie); err != nil {
+	if known == nil {
+		known = &found
+	}
+	if found.organizations, err = s.has(ctx, "/organization/list", cookie, known.organizations); err != nil {
 		return err
 	}
 	if found.organizations {
-		if found.teams, err = s.has(ctx, "/organization/list-user-teams", cookie); err != nil {
+		if found.teams, err = s.has(ctx, "/organization/list-user-teams", cookie, known.teams); err != nil {
 			return err
 		}
 	}
@@ -152,14 +155,18 @@ func (s *Store) look(ctx context.Context) error {
 	return nil
 }
 
-// has reports whether there is an endpoint that wants a session.
-func (s *Store) has(ctx context.Context, path, cookie string) (bool, error) {
+// has reports whether there is an endpoint that wants a session. One that there was is gone when Better Auth itself says
+// so, without a word: a proxy in the middle of a deployment says 404 and more, and members must not lose their
+// organizations over it.
+func (s *Store) has(ctx context.Context, path, cookie string, had bool) (bool, error) {
 	a, err := s.get(ctx, path, nil, cookie)
 	switch {
 	case err != nil:
 		return false, err
-	case a.status == http.StatusUnauthorized, a.status == http.StatusNotFound:
-		return a.status == http.StatusUnauthorized, nil
+	case a.status == http.StatusUnauthorized:
+		return true, nil
+	case a.status == http.StatusNotFound && (len(a.body) == 0 || !had):
+		return false, nil
 	default:
 		return false, a.refused()
 	}
