@@ -215,7 +215,7 @@ func TestHostileAnswers(t *testing.T) {
 		"a code that is no code": {"", answer(500, "application/json", `{"code":"`+token+`"}`), "500"},
 		"503":                    {"", answer(503, "", ""), "503"},
 		"a redirect":             {"", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, f302, http.StatusFound) }, "a redirect is not followed"},
-		"a permanent redirect":   {"", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, f302, 308) }, "a redirect is not followed"},
+		"a permanent redirect":   {"", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, f302, http.StatusPermanentRedirect) }, "a redirect is not followed"},
 		"no status":              {"", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"the connection ends": {"", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
@@ -438,14 +438,14 @@ func TestConcurrency(t *testing.T) {
 	c.Timeout, c.MaxInFlight = 20*time.Second, 3
 	s := mustOpen(t, c)
 	var now, most atomic.Int64
-	arrived, go_ := make(chan struct{}, 64), make(chan struct{})
+	arrived, leave := make(chan struct{}, 64), make(chan struct{})
 	f.answers("/get-session", func(w http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
 		arrived <- struct{}{}
-		<-go_
+		<-leave
 		say(members{"session": theSession(), "user": theUser()}.String())(w, r)
 	})
 	var wg sync.WaitGroup
@@ -464,7 +464,7 @@ func TestConcurrency(t *testing.T) {
 	if got := s.Stats(); got.Max != 3 || got.InUse != 3 || got.Waits == 0 {
 		t.Errorf("full: %+v", got)
 	}
-	close(go_)
+	close(leave)
 	wg.Wait()
 	if got := s.Stats(); most.Load() > 3 || got.InUse != 0 || got.Waits < 9 || got.Waited == 0 {
 		t.Errorf("at most %d at once; %+v", most.Load(), got)

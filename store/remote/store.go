@@ -90,11 +90,11 @@ const probe = "usher-asks-for-nobody"
 var (
 	errNotOK = errors.New("what answers there is not Better Auth: store.url must end with its basePath, usually /api/auth")
 
-	errDisbelieved = errors.New("Better Auth does not believe the session cookie that is signed here: " +
+	errDisbelieved = errors.New("the session cookie that is signed here is not believed by Better Auth: " +
 		"better_auth.secret or the cookie's name (better_auth.cookie_prefix, better_auth.secure_cookies) differs from its own, " +
 		"or something between takes Set-Cookie out of its answers")
 
-	errRenamed = errors.New("Better Auth's dont_remember cookie has a name that does not end in dont_remember: " +
+	errRenamed = errors.New("the dont_remember cookie of Better Auth has a name that does not end in dont_remember: " +
 		"it cannot be asked about organizations without extending sessions that must not be; " +
 		"take advanced.cookies.dont_remember.name out of its options")
 )
