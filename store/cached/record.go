@@ -28,7 +28,7 @@ const mostPlaces = math.MaxUint16
 
 // newRecord makes the record of a lookup that began at that number and time. Without principal it says "nobody".
 func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record {
-	var room [1024]byte
+	var room [512]byte
 	b := binary.LittleEndian.AppendUint64(room[:0], began)
 	b = binary.LittleEndian.AppendUint64(b, uint64(loaded)) //nolint:gosec // the same bits come back
 	ends := int64(math.MaxInt64)
