@@ -96,6 +96,22 @@ func (s *RedisSentinels) Failover(t testing.TB) {
 	}
 }
 
+// Monitor makes the Sentinels name another server, without a word to the one they named: as if they had lost sight of it.
+func (s *RedisSentinels) Monitor(t testing.TB, server *RedisServer) {
+	t.Helper()
+	server.Call(t, "REPLICAOF", "NO", "ONE")
+	for _, port := range s.ports {
+		for _, words := range [][]string{
+			{"SENTINEL", "REMOVE", sentinelMaster},
+			{"SENTINEL", "MONITOR", sentinelMaster, "127.0.0.1", strconv.Itoa(server.port), "2"},
+		} {
+			if _, err := callRedis(sentinelAddress(port), words...); err != nil {
+				t.Fatalf("testenv: redis: %v", err)
+			}
+		}
+	}
+}
+
 // AwaitMaster waits until all Sentinels name this server, and it takes writes.
 func (s *RedisSentinels) AwaitMaster(t testing.TB, server *RedisServer) {
 	t.Helper()
