@@ -61,7 +61,9 @@ type SessionCookie struct {
 }
 
 // Format keeps fmt from printing the secret.
-func (c *SessionCookie) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("session cookie " + c.name)) }
+func (c *SessionCookie) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("session cookie " + c.name))
+}
 
 // NewSessionCookie checks c.
 func NewSessionCookie(c SessionCookieConfig) (*SessionCookie, error) {
