@@ -37,7 +37,7 @@ type App struct {
 	serve server.Config
 	store *eventual
 	moves *refreshing // nil: sessions are not refreshed
-	asks  bool // whether there is a store to ask: not with AUTH_ENABLED=false
+	asks  bool        // whether there is a store to ask: not with AUTH_ENABLED=false
 }
 
 // Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
