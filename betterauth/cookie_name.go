@@ -15,12 +15,16 @@ const (
 // custom is advanced.cookies.session_token.name, which takes the place of prefix and name, but not of __Secure-.
 // The library answers to exactly this name and never to the other variant.
 func CookieName(prefix, custom string, secure bool) string {
+	return cookieName("session_token", prefix, custom, secure)
+}
+
+func cookieName(usual, prefix, custom string, secure bool) string {
 	name := custom
 	if name == "" {
 		if prefix == "" {
 			prefix = defaultPrefix
 		}
-		name = prefix + ".session_token"
+		name = prefix + "." + usual
 	}
 	if secure {
 		return securePrefix + name

@@ -20,6 +20,7 @@ type Config struct {
 	OlderSecrets []string
 
 	CookieName       string // the whole name; see CookieName
+	DontRemember     string // likewise, for Reader.DontRemember; empty: nobody has one
 	RequireSignature bool   // a raw bearer token is refused (the bearer plugin's requireSignature)
 }
 
@@ -30,6 +31,7 @@ type Config struct {
 // secrets count.
 type Reader struct {
 	cookie           string
+	dontRemember     string
 	requireSignature bool
 	provers          sync.Pool
 }
@@ -51,7 +53,7 @@ func NewReader(c Config) (*Reader, error) {
 			secrets = append(secrets, []byte(older))
 		}
 	}
-	r := &Reader{cookie: c.CookieName, requireSignature: c.RequireSignature}
+	r := &Reader{cookie: c.CookieName, dontRemember: c.DontRemember, requireSignature: c.RequireSignature}
 	r.provers.New = func() any { return newProver(secrets) }
 	return r, nil
 }

@@ -20,6 +20,7 @@ func checkBetterAuth(c *Config, f *findings) {
 	checkSecrets(c, f)
 	for _, name := range []struct{ key, value string }{
 		{"better_auth.cookie_prefix", b.CookiePrefix}, {"better_auth.cookies.session_token.name", b.Cookies.SessionToken.Name},
+		{"better_auth.cookies.dont_remember.name", b.Cookies.DontRemember.Name},
 	} {
 		switch {
 		case name.value != "" && !cookieName.MatchString(name.value):
@@ -28,6 +29,7 @@ func checkBetterAuth(c *Config, f *findings) {
 			f.warn(name.key, "write it without __Secure-, which browsers show because of https; secure_cookies adds it")
 		}
 	}
+	checkCookies(c, f)
 	for i, entry := range b.TrustedOrigins {
 		checkOrigin(entry, indexed("better_auth.trusted_origins", i), f)
 	}

@@ -132,8 +132,11 @@ func Default() *Config {
 		Store: Store{Timeout: 1500 * time.Millisecond, Secondary: Secondary{Prefix: "better-auth:"}},
 		BetterAuth: BetterAuth{
 			CookiePrefix: "better-auth",
+			Cookies:      Cookies{SessionToken: SessionTokenCookie{Attributes: CookieAttributes{SameSite: "auto"}}},
 			Session:      Session{ExpiresIn: 7 * 24 * time.Hour, UpdateAge: 24 * time.Hour, CookieCache: "off"},
 			Tables:       Tables{TimeZone: "UTC"},
+
+			DefaultCookieAttributes: CookieAttributes{SameSite: "auto"},
 			Account: Account{
 				StoreStateStrategy: "database", UpdateAccountOnSignIn: true,
 				AccountLinking: AccountLinking{Enabled: true, RequireLocalEmailVerified: true},

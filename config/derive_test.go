@@ -33,6 +33,29 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
+func TestWhereBetterAuthAnswers(t *testing.T) {
+	for _, c := range []struct{ url, path, domain string }{
+		{"https://App.example.com:8443", "/api/auth", "app.example.com"},
+		{"https://app.example.com/", "/api/auth", "app.example.com"},
+		{"https://app.example.com/auth/v1/", "/auth/v1", "app.example.com"},
+		{"", "/api/auth", ""},
+	} {
+		got := config.Default()
+		got.BetterAuth.URL = c.url
+		if got.CookieDomain() != "" {
+			t.Errorf("%s: without sub-domains a cookie has the domain %q", c.url, got.CookieDomain())
+		}
+		got.BetterAuth.CrossSubDomainCookies.Enabled = true
+		if got.AuthPath() != c.path || got.CookieDomain() != c.domain {
+			t.Errorf("%s: path %q, domain %q", c.url, got.AuthPath(), got.CookieDomain())
+		}
+		got.BetterAuth.CrossSubDomainCookies.Domain = ".Example.com"
+		if got.CookieDomain() != ".Example.com" {
+			t.Errorf("%s: domain %q", c.url, got.CookieDomain())
+		}
+	}
+}
+
 func TestSignInPage(t *testing.T) {
 	for _, c := range []struct{ url, page, want, origin string }{
 		{"https://App.example.com:443/api/auth", "", "https://app.example.com/sign-in", "https://app.example.com"},

@@ -248,6 +248,32 @@ usher.yaml:15:54: better_auth.trusted_origins[1]: an origin is scheme://host[:po
 warning: usher.yaml:15:95: better_auth.trusted_origins[2]: "https://*" trusts every site there is; name your own
 warning: usher.yaml:15:108: better_auth.trusted_origins[3]: "app.example.com" matches nothing, as in Better Auth; write https://app.example.com
 `},
+		{name: "sliding expiry of sessions elsewhere", yaml: `better_auth: {url: "https://app.example.com", secret: ` + goodSecret + `, session: {refresh: true}}
+store: {url: "postgres://db/app", secondary: {url: "redis://cache"}}
+`, want: `
+usher.yaml:1:108: better_auth.session.refresh: does not reach sessions that live in store.secondary; let Better Auth refresh them
+`},
+		{name: "sliding expiry", yaml: `store: {url: redis://cache.example.com}
+better_auth:
+  secret: ` + goodSecret + `
+  secure_cookies: true
+  session: { refresh: true, expires_in: 401d, update_age: -1s }
+  cross_sub_domain_cookies: { enabled: true }
+  default_cookie_attributes: { same_site: Lax, path: "/;x", http_only: sometimes, max_age: 5 }
+  cookies: { session_token: { attributes: { domain: "a b" } }, dont_remember: { name: __Secure-x } }
+sign_in_url: https://app.example.com/sign-in
+`, want: `
+usher.yaml:5:23: better_auth.session.refresh: needs store.url to be Better Auth's database, PostgreSQL or SQLite, or Better Auth itself
+usher.yaml:5:41: better_auth.session.expires_in: 9624h: with session.refresh it is that of a cookie, 1s to 400d
+usher.yaml:5:59: better_auth.session.update_age: -1s: must not be negative
+usher.yaml:6:3: better_auth.cross_sub_domain_cookies.domain: is empty, and so is better_auth.url, whose host it would be
+usher.yaml:7:43: better_auth.default_cookie_attributes.same_site: "Lax": must be auto, lax, strict or none; did you mean lax?
+usher.yaml:7:54: better_auth.default_cookie_attributes.path: "/;x": cannot be part of a cookie
+usher.yaml:7:72: better_auth.default_cookie_attributes.http_only: "sometimes": must be auto, true or false
+usher.yaml:7:83: better_auth.default_cookie_attributes.max_age: unknown key; docs/configuration.md lists them
+usher.yaml:8:53: better_auth.cookies.session_token.attributes.domain: "a b": cannot be part of a cookie
+warning: usher.yaml:8:87: better_auth.cookies.dont_remember.name: write it without __Secure-, which browsers show because of https; secure_cookies adds it
+`},
 		{name: "variables", env: map[string]string{
 			"BETTER_AUTH_SECRET": goodSecret, "BETTER_AUTH_SECRET_FILE": "hunter2", "BETTER_AUTH_URL": "https://usher:hunter2@app.example.com",
 			"DATABASE_URL_FILE": "/gone", "USHER_STORE_TIMEOUT": "soon", "USHER_STOER_URL": "x", "USHER_LISTEN_HTTP_FILE": "x",

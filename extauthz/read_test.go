@@ -55,6 +55,8 @@ func TestFieldNumbers(t *testing.T) {
 		{response.Fields().ByName("status").Message(), "code", statusCode},
 		{ok, "headers", okHeaders},
 		{ok, "headers_to_remove", okHeadersToRemove},
+		{ok, "response_headers_to_add", okResponseHeaders},
+		{option.Fields().ByName("append").Message(), "value", boolValue},
 		{denied, "status", deniedStatus},
 		{denied, "headers", deniedHeaders},
 		{denied, "body", deniedBody},
@@ -71,6 +73,9 @@ func TestFieldNumbers(t *testing.T) {
 	}
 	if overwriteIfOrAdd != uint64(corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD) {
 		t.Error("OVERWRITE_IF_EXISTS_OR_ADD has another number")
+	}
+	if appendOrAdd != uint64(corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD) {
+		t.Error("APPEND_IF_EXISTS_OR_ADD has another number")
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	statusCode         protowire.Number = 1 // of google.rpc.Status
 	okHeaders          protowire.Number = 2 // OkHttpResponse.headers, of HeaderValueOption
 	okHeadersToRemove  protowire.Number = 5
+	okResponseHeaders  protowire.Number = 6 // OkHttpResponse.response_headers_to_add, of HeaderValueOption
 	deniedStatus       protowire.Number = 1 // DeniedHttpResponse.status, an HttpStatus
 	deniedHeaders      protowire.Number = 2 // of HeaderValueOption
 	deniedBody         protowire.Number = 3
@@ -27,8 +28,10 @@ const (
 	optionHeader       protowire.Number = 1 // HeaderValueOption.header, a HeaderValue
 	optionAppend       protowire.Number = 2 // a BoolValue
 	optionAppendAction protowire.Number = 3
+	boolValue          protowire.Number = 1 // BoolValue.value
 	structFields       protowire.Number = 1 // map<string, Value>
 	valueString        protowire.Number = 3 // Value.string_value
+	appendOrAdd        uint64           = 0 // HeaderAppendAction APPEND_IF_EXISTS_OR_ADD
 	overwriteIfOrAdd   uint64           = 2 // HeaderAppendAction OVERWRITE_IF_EXISTS_OR_ADD
 	typicalLength                       = 768
 )
@@ -67,26 +70,49 @@ func code(v gate.Verdict) codes.Code {
 	return codes.PermissionDenied
 }
 
-// appendAllowed sets the identity headers and names what must go. The switches say "overwrite" twice: one is obsolete,
-// the other was read in two ways. Answer.Headers are for the client, which an allow does not answer.
+// appendAllowed sets the identity headers and names what must go. Answer.Headers are for the client, which an allow does
+// not answer; but a cookie for the client is added to what the backend answers, beside the backend's own.
 func appendAllowed(b []byte, a *gate.Answer) []byte {
 	b, ok := open(b, checkOK)
 	for _, line := range a.Identity {
-		var option, header int
-		b, option = open(b, okHeaders)
-		b, header = open(b, optionHeader)
-		b = appendText(b, entryKey, line.Name)
-		b = appendText(b, entryValue, line.Value)
-		b = closeAt(b, header)
-		b = appendText(b, optionAppend, "") // a BoolValue that is there and false
-		b = appendNumber(b, optionAppendAction, overwriteIfOrAdd)
-		b = closeAt(b, option)
+		b = appendOverwriting(b, okHeaders, line)
 	}
 	slices.Sort(a.Remove)
 	for _, name := range slices.Compact(a.Remove) {
 		b = appendText(b, okHeadersToRemove, name)
 	}
+	if cookie := a.Cookie.Line(); cookie != "" {
+		b = appendBeside(b, okResponseHeaders, gate.Header{Name: "set-cookie", Value: cookie})
+		b = appendOverwriting(b, okResponseHeaders, gate.Header{Name: "cache-control", Value: gate.NoStore})
+	}
 	return closeAt(b, ok)
+}
+
+// appendOverwriting writes a header that takes the place of any of its name. The switches say so twice: one is obsolete,
+// the other was read in two ways.
+func appendOverwriting(b []byte, number protowire.Number, line gate.Header) []byte {
+	b, option := appendOption(b, number, line)
+	b = appendText(b, optionAppend, "") // a BoolValue that is there and false
+	b = appendNumber(b, optionAppendAction, overwriteIfOrAdd)
+	return closeAt(b, option)
+}
+
+// appendBeside writes a header that leaves those of its name alone, and says so twice.
+func appendBeside(b []byte, number protowire.Number, line gate.Header) []byte {
+	b, option := appendOption(b, number, line)
+	b, yes := open(b, optionAppend)
+	b = closeAt(appendNumber(b, boolValue, 1), yes)
+	b = appendNumber(b, optionAppendAction, appendOrAdd)
+	return closeAt(b, option)
+}
+
+// appendOption begins a HeaderValueOption; whoever calls closes it.
+func appendOption(b []byte, number protowire.Number, line gate.Header) (_ []byte, option int) {
+	b, option = open(b, number)
+	b, header := open(b, optionHeader)
+	b = appendText(b, entryKey, line.Name)
+	b = appendText(b, entryValue, line.Value)
+	return closeAt(b, header), option
 }
 
 // appendDenied says what the client sees. Here both switches stay unset: `append: true` would lose every header.
@@ -96,12 +122,8 @@ func appendDenied(b []byte, a *gate.Answer) []byte {
 	b = appendNumber(b, httpStatusCode, uint64(refusal(a.Status)))
 	b = closeAt(b, status)
 	for _, line := range a.Headers {
-		var option, header int
-		b, option = open(b, deniedHeaders)
-		b, header = open(b, optionHeader)
-		b = appendText(b, entryKey, line.Name)
-		b = appendText(b, entryValue, line.Value)
-		b = closeAt(b, header)
+		var option int
+		b, option = appendOption(b, deniedHeaders, line)
 		b = closeAt(b, option)
 	}
 	if a.Body != "" {
@@ -140,6 +162,9 @@ func sound(a *gate.Answer) bool {
 	lines := a.Headers
 	if a.Verdict == gate.Allow {
 		lines = a.Identity
+		if !printable(a.Cookie.Line()) {
+			return false
+		}
 	}
 	for _, line := range lines {
 		if line.Name == "" || line.Value == "" || !printable(line.Value) {

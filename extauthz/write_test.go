@@ -206,3 +206,44 @@ func TestNestingOfAnyLength(t *testing.T) {
 		}
 	}
 }
+
+// TestCookie: a renewed cookie goes to the client beside the backend's, and its answer to nobody's cache.
+func TestCookie(t *testing.T) {
+	const line = "better-auth.session_token=TOKEN.c2ln%3D; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax"
+	allow := gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}, Cookie: gate.NewSetCookie(line)}
+	got := decode(t, encode(allow, nil))
+	var added []string
+	for _, option := range got.GetOkResponse().GetResponseHeadersToAdd() {
+		old, action := switches(option)
+		if old == nil {
+			t.Fatalf("%v does not say what it means", option)
+		}
+		added = append(added, strings.Join([]string{option.GetHeader().GetKey(), option.GetHeader().GetValue(), old.String(), action.String()}, " | "))
+	}
+	want := []string{
+		"set-cookie | " + line + " | value:true | APPEND_IF_EXISTS_OR_ADD",
+		"cache-control | no-store |  | OVERWRITE_IF_EXISTS_OR_ADD",
+	}
+	if !slices.Equal(added, want) {
+		t.Errorf("the client is sent\n%s\nwant\n%s", strings.Join(added, "\n"), strings.Join(want, "\n"))
+	}
+	for _, option := range got.GetOkResponse().GetHeaders() {
+		if strings.Contains(option.String(), "TOKEN") {
+			t.Errorf("the backend is sent %v", option)
+		}
+	}
+	if strings.Contains(got.GetDynamicMetadata().String(), "TOKEN") {
+		t.Error("the cookie is in the metadata")
+	}
+
+	for _, verdict := range []gate.Verdict{gate.Deny, gate.SignIn, gate.Unavailable} {
+		refused := gate.Answer{Verdict: verdict, Status: 401, Cookie: gate.NewSetCookie(line)}
+		if text := decode(t, encode(refused, nil)).String(); strings.Contains(text, "TOKEN") {
+			t.Errorf("a refusal hands it out: %s", text)
+		}
+	}
+	allow.Cookie = gate.NewSetCookie("a=b\r\nX-User-Id: evil")
+	if got := decode(t, encode(allow, nil)); shown(got) != 503 || got.GetOkResponse() != nil {
+		t.Errorf("a cookie of two lines: %v", got)
+	}
+}

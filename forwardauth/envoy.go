@@ -24,6 +24,9 @@ func envoy() dialect {
 				slices.Sort(names)
 				out.add("X-Envoy-Auth-Headers-To-Remove", strings.Join(slices.Compact(names), ","))
 			}
+			if a.Verdict == gate.Allow && a.Cookie.Line() != "" {
+				out.add("X-Usher-Cache-Control", gate.NoStore) // the printed configuration overwrites the backend's with it
+			}
 			return out
 		},
 	}

@@ -14,10 +14,14 @@ type reply struct {
 	body   string
 }
 
-// plain writes an answer as it is: identity on an allow and nowhere else.
+// plain writes an answer as it is: identity and a cookie on an allow and nowhere else.
 func plain(a *gate.Answer) reply {
 	if a.Verdict == gate.Allow {
-		return reply{status: http.StatusOK, lines: append(a.Identity, a.Headers...)}
+		out := reply{status: http.StatusOK, lines: append(a.Identity, a.Headers...)}
+		if line := a.Cookie.Line(); line != "" {
+			out.add("Set-Cookie", line)
+		}
+		return out
 	}
 	out := reply{status: a.Status, lines: a.Headers, body: a.Body}
 	if out.status < 300 || out.status > 599 { // no proxy may take a refusal for a success

@@ -12,13 +12,17 @@ type Header struct{ Name, Value string }
 // Answer is what a proxy is told, the same on every edge; an edge only encodes it. Its zero value is a denial.
 type Answer struct {
 	Verdict  Verdict
-	Status   int      // for HTTP: 200, 302, 401, 403 or 503; zero is 403
-	Identity []Header // on Allow: for the backend, one line each, all of them non-empty
-	Unset    []string // identity headers this answer does not set, lower case: a client's copy must go
-	Remove   []string // of those, what the client sent, with every alias; and what the configuration always removes
-	Headers  []Header // for the client, or the proxy; never identity
+	Status   int       // for HTTP: 200, 302, 401, 403 or 503; zero is 403
+	Identity []Header  // on Allow: for the backend, one line each, all of them non-empty
+	Unset    []string  // identity headers this answer does not set, lower case: a client's copy must go
+	Remove   []string  // of those, what the client sent, with every alias; and what the configuration always removes
+	Headers  []Header  // for the client, or the proxy; never identity
+	Cookie   SetCookie // on Allow: for the client, beside whatever the backend sets; see NoStore
 	Body     string
 }
+
+// NoStore is what becomes of the Cache-Control of a backend's response that hands out a Cookie: another's cache must not.
+const NoStore = "no-store"
 
 // Answer says what a decision means: status, headers, names to remove, body.
 func (g *Gate) Answer(r *Request, d Decision) Answer {
@@ -28,7 +32,7 @@ func (g *Gate) Answer(r *Request, d Decision) Answer {
 	switch d.Verdict {
 	case Allow:
 		a.Status = 200
-		a.Identity = g.config.Headers.identityOf(d)
+		a.Identity, a.Cookie = g.config.Headers.identityOf(d), d.Cookie
 		g.config.Headers.removals(&a, r)
 	case SignIn:
 		if to := g.signIn(r); to != "" {

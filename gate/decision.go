@@ -32,5 +32,6 @@ type Decision struct {
 	Method     Method      // how somebody proved who they are; empty for nobody
 	Principal  *Principal  // nil for nobody
 	Membership *Membership // the organization acted under; nil for none
+	Cookie     SetCookie   // tells the browser that its session lasts longer now; zero: nothing to tell
 	Err        error       // why it could not be found out; for logs, never for answers
 }

@@ -11,8 +11,9 @@ import (
 
 // Gate is the decision. It is safe for concurrent use.
 type Gate struct {
-	config Config
-	policy atomic.Pointer[Policy]
+	config  Config
+	policy  atomic.Pointer[Policy]
+	sliding *sliding // nil: the gate only reads
 }
 
 // Config is what a Gate needs.
@@ -27,6 +28,7 @@ type Config struct {
 	SignInURL  string        // where a browser is led; empty: 401 instead
 	Timeout    time.Duration // for the store, all lookups of a request together; zero: 1.5 s
 	Disabled   bool          // AUTH_ENABLED=false: everybody passes as nobody
+	Sliding    *Sliding      // nil: sessions end when they end
 
 	// Observe hears every decision, after it is made; it must not block. Nil: nobody listens.
 	Observe func(r *Request, d Decision, took time.Duration)
@@ -44,7 +46,11 @@ func New(c Config) (*Gate, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	g := &Gate{config: c}
+	sliding, err := newSliding(c.Sliding)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{config: c, sliding: sliding}
 	g.policy.Store(c.Policy)
 	return g, nil
 }
@@ -128,7 +134,7 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("credential", string(credentials.Method), ": genuine")
 	}
 
-	d := g.resolve(ctx, r, &credentials, rule, now)
+	d, used := g.resolve(ctx, r, &credentials, rule, now)
 	d.Rule = rule.label
 	if d.Verdict == Unavailable {
 		r.trace("session", "could not find out: ", d.Err.Error())
@@ -156,6 +162,7 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.traceDemand(why, rule, &d, now)
 		return deny(d, why)
 	}
+	g.refresh(ctx, r, path, used, &d, now)
 	return d
 }
 
@@ -258,8 +265,8 @@ func deny(d Decision, why Reason) Decision {
 	return d
 }
 
-// resolve asks the store for each credential in turn until one is a session that counts now.
-func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials, rule *Rule, now time.Time) Decision {
+// resolve asks the store for each credential in turn until one is a session that counts now, and tells which.
+func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials, rule *Rule, now time.Time) (_ Decision, used Credential) {
 	store := within(ctx, g.config.Timeout)
 	defer store.end()
 	var refused Reason
@@ -274,9 +281,9 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 			if errors.Is(err, context.DeadlineExceeded) || store.Err() != nil {
 				why = StoreTimeout
 			}
-			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}
+			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}, used
 		case principal == nil:
-			return Decision{Verdict: Unavailable, Reason: InternalError, Err: errors.New("gate: resolver answered nothing")}
+			return Decision{Verdict: Unavailable, Reason: InternalError, Err: errors.New("gate: resolver answered nothing")}, used
 		}
 		switch {
 		case principal.User.ID == "":
@@ -287,15 +294,15 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 			}
 			refused = first(refused, SessionExpired)
 		case principal.User.banned(now):
-			return Decision{Verdict: Deny, Reason: UserBanned, Method: credentials.Method, Principal: principal}
+			return Decision{Verdict: Deny, Reason: UserBanned, Method: credentials.Method, Principal: principal}, used
 		default:
-			return Decision{Verdict: Allow, Reason: SignedIn, Method: credentials.Method, Principal: principal}
+			return Decision{Verdict: Allow, Reason: SignedIn, Method: credentials.Method, Principal: principal}, credentials.list[i]
 		}
 	}
 	if credentials.Method == ByCookie {
-		return anonymous(rule, refused)
+		return anonymous(rule, refused), used
 	}
-	return Decision{Verdict: SignIn, Reason: refused}
+	return Decision{Verdict: SignIn, Reason: refused}, used
 }
 
 func first(have, otherwise Reason) Reason {

@@ -98,7 +98,7 @@ Give cookies in a file where others can read your command line.`)
 		defer store.Close()
 		sessions = store
 	}
-	g, err := boot.NewGate(c, sessions, nil)
+	g, err := boot.NewGate(c, sessions, nil, nil)
 	if err != nil {
 		return fail(t, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/usherauth/usher/deploy/proxy"
 	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/internal/boot"
 )
 
 func runProxy(_ context.Context, t terminal, args []string) int {
@@ -108,5 +109,8 @@ func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) 
 		return nil, exitUsage
 	}
 	p.HTTPListen, p.GRPCListen, p.Remove = c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
+	if c.BetterAuth.Session.Refresh {
+		p.Cookies = []string{boot.SessionCookie(c)}
+	}
 	return headers, exitOK
 }

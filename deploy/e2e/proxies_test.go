@@ -22,7 +22,7 @@ var proxyKinds = []string{"envoy-grpc", "envoy-http", "traefik", "nginx", "caddy
 func startProxy(t *testing.T, name string, u *usher, backend string) *proxied {
 	t.Helper()
 	p := &proxied{name: name, address: freeAddress(t)}
-	common := []string{"-listen", p.address, "-upstream", backend}
+	common := []string{"-config", u.config, "-listen", p.address, "-upstream", backend}
 	over := func(gate string, more ...string) []string { return append(append(common, "-gate", gate), more...) }
 	var command testenv.Command
 	switch name {

@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 // usher is one running gate.
 type usher struct {
 	http, grpc, ops string
+	config          string // its file
 	proc            *testenv.Proc
 }
 
@@ -62,6 +63,7 @@ func startUsherWith(t *testing.T, betterAuth *testenv.BetterAuthServer, database
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	u.config = file
 	u.proc = testenv.Start(t, testenv.Command{
 		Path: binary, Args: []string{"serve", "-config", file}, Env: []string{"PATH=" + os.Getenv("PATH")},
 	})

@@ -101,12 +101,16 @@ var templateFiles embed.FS
 
 // templates fail on a key that does not exist, and know the few words below.
 var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{
-	"lower": strings.ToLower,
-	"word":  word,
-	"join":  strings.Join,
+	"lower":   strings.ToLower,
+	"word":    word,
+	"join":    strings.Join,
+	"pattern": pattern,
 }).ParseFS(templateFiles, "*.tmpl"))
 
 // word makes a header name a name for variables: x_user_id.
 func word(name string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "-", "_")
 }
+
+// pattern makes a cookie's name part of a regular expression.
+func pattern(name string) string { return strings.ReplaceAll(name, ".", `\.`) }

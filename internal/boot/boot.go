@@ -37,7 +37,8 @@ type App struct {
 	serve  server.Config
 	store  *eventual
 	memory *memory
-	asks   bool // whether there is a store to ask: not with AUTH_ENABLED=false
+	moves  *refreshing // nil: sessions are not refreshed
+	asks   bool        // whether there is a store to ask: not with AUTH_ENABLED=false
 }
 
 // Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
@@ -54,7 +55,13 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	}
 	publishPool(metrics, sessions)
 	remembered := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
-	g, err := NewGate(c, remembered, telemetry.Observer(o.Log, metrics, telemetry.Shares{
+	var moves *refreshing
+	var refresh *gate.Sliding
+	if c.Enabled && c.BetterAuth.Session.Refresh {
+		moves = newRefreshing(c, o.Log, metrics)
+		refresh = &gate.Sliding{Refresher: moves, Observe: moves.observe, Forget: remembered.Drop}
+	}
+	g, err := NewGate(c, remembered, refresh, telemetry.Observer(o.Log, metrics, telemetry.Shares{
 		Allowed: c.Log.Decisions.Allowed, Refused: c.Log.Decisions.Refused,
 	}))
 	if err != nil {
@@ -94,7 +101,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	app := &App{
 		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
 		Gate:  g,
-		store: sessions, memory: remembered, asks: c.Enabled,
+		store: sessions, memory: remembered, moves: moves, asks: c.Enabled,
 		serve: server.Config{
 			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
@@ -121,6 +128,9 @@ func (a *App) Run(ctx context.Context) error {
 		group.Go(func() error { return a.store.run(ctx) })
 		group.Go(func() error { return a.memory.run(ctx, a.store) })
 	}
+	if a.moves != nil {
+		group.Go(func() error { return a.moves.run(ctx) })
+	}
 	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
 	group.Go(func() error { return server.Serve(ctx, a.serve) })
 	return group.Wait()
@@ -135,8 +145,9 @@ func (a *App) tellHealth(name string, err error) {
 	a.serve.Log.Info(name + " is back")
 }
 
-// NewGate makes the decision from the configuration. Observe may be nil.
-func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Request, gate.Decision, time.Duration)) (*gate.Gate, error) {
+// NewGate makes the decision from the configuration. Of refresh, Refresher and the hooks are used; nil: the gate only
+// reads. Observe may be nil.
+func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, observe func(*gate.Request, gate.Decision, time.Duration)) (*gate.Gate, error) {
 	headers, err := gate.NewHeaders(c.HeaderNames())
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
@@ -147,12 +158,19 @@ func NewGate(c *config.Config, sessions gate.Resolver, observe func(*gate.Reques
 		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
 	}
 	if c.Enabled {
-		gc.Reader, err = betterauth.NewReader(betterauth.Config{
+		reader, err := betterauth.NewReader(betterauth.Config{
 			Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: SessionCookie(c),
+			DontRemember:     betterauth.DontRememberName(c.BetterAuth.CookiePrefix, c.BetterAuth.Cookies.DontRemember.Name, c.SecureCookies()),
 			RequireSignature: c.BetterAuth.Bearer.RequireSignature,
 		})
 		if err != nil {
 			return nil, err
+		}
+		gc.Reader = reader
+		if refresh != nil {
+			if gc.Sliding, err = sliding(c, *refresh, reader); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return gate.New(gc)

@@ -5,7 +5,8 @@
 // prepared statement. It must not judge a session: expiry, bans and memberships are the gate's.
 //
 // The role needs SELECT on the tables "user", session and, with the organization plugin, organization, member, team and
-// teamMember. Connections are opened read-only where the server lets them.
+// teamMember. Connections are opened read-only where the server lets them. A Refresher, which not everybody uses, has
+// connections of its own, and needs UPDATE on "expiresAt" and "updatedAt" of session besides.
 //
 // A pooler that hands out connections per transaction (PgBouncer before 1.21, or with max_prepared_statements = 0) loses
 // prepared statements: add default_query_exec_mode=exec to the URL.
