@@ -113,13 +113,14 @@ func (l *listener) close() {
 }
 
 // selectState proves that this is still the server process that listens, and fingerprints what telling depends on: the
-// tables of our names, their triggers, and the triggers' functions. Every change of those makes new rows in the catalog,
-// whose xmin differs. Renamed columns do not show; the function then says that everything has changed, until compareEvery.
+// tables of our names, their columns and triggers, and the triggers' functions. Every change of those makes new rows in
+// the catalog, whose xmin differs.
 const selectState = `
 select pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
   exists (select from pg_catalog.pg_listening_channels() as open (channel) where channel = '` + channel + `'),
   pg_catalog.md5(coalesce((
-    select pg_catalog.string_agg(pg_catalog.concat_ws(' ', c.oid, c.xmin, t.oid, t.xmin, t.tgenabled, f.oid, f.xmin), ',' order by c.oid, t.oid)
+    select pg_catalog.string_agg(pg_catalog.concat_ws(' ', c.oid, c.xmin, t.oid, t.xmin, t.tgenabled, f.oid, f.xmin,
+      (select pg_catalog.string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a where a.attrelid = c.oid)), ',' order by c.oid, t.oid)
     from pg_catalog.pg_class c
     left join pg_catalog.pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
     left join pg_catalog.pg_proc f on f.oid = t.tgfoid

@@ -200,6 +200,8 @@ func TestTriggersThatGoAreNoticed(t *testing.T) {
 		`create or replace function usher_revocation_session() returns trigger language plpgsql as 'begin return null; end'`,
 		`alter table "user" drop column "role"`,
 		`alter table "user" add column "role" text`,
+		`alter table "user" rename column "banned" to "barred"`,
+		`alter table "user" rename column "barred" to "banned"`,
 		`alter table "team" rename to "was"; create table "team" (like "was"); drop table "was" cascade`,
 	} {
 		execute(t, c.URL, damage)
