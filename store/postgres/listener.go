@@ -42,11 +42,11 @@ func (l *listener) run(ctx context.Context) error {
 		if err := l.prove(ctx, began); err != nil {
 			return err
 		}
-		if err := l.probe.run(ctx, l.store, began); err != nil {
-			return err
-		}
 		if l.several {
 			l.store.leaveOthers(ctx, l.conn.PgConn().Conn().RemoteAddr())
+		}
+		if err := l.probe.run(ctx, l.store, began); err != nil {
+			return err
 		}
 		if l.untold == nil && l.probe.passed {
 			l.heard = true
