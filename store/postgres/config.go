@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -75,8 +76,9 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 
 	conn := config.ConnConfig
-	if conn.ConnectTimeout <= 0 || conn.ConnectTimeout > connectTimeout {
-		conn.ConnectTimeout = connectTimeout
+	// Each server has its share: one that is silent must not keep another from being tried within the same lookup.
+	if most := connectTimeout / time.Duration(servers(conn)); conn.ConnectTimeout <= 0 || conn.ConnectTimeout > most {
+		conn.ConnectTimeout = most
 	}
 	conn.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
@@ -91,6 +93,15 @@ func (c Config) pool() (*pgxpool.Config, error) {
 		conn.RuntimeParams[readOnly] = "on"
 	}
 	return config, nil
+}
+
+// servers counts those that the URL names.
+func servers(conn *pgx.ConnConfig) int {
+	all := map[string]bool{fmt.Sprint(conn.Host, " ", conn.Port): true}
+	for _, f := range conn.Fallbacks { // also the same with and without TLS
+		all[fmt.Sprint(f.Host, " ", f.Port)] = true
+	}
+	return len(all)
 }
 
 // checkURL refuses URLs whose parts are ambiguous: pgx would take a piece of the password for a host or a database, and

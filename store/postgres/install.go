@@ -13,12 +13,12 @@ import (
 // tables, or to hold TRIGGER on them, and needs CREATE on their schema. Writers of the tables wait meanwhile.
 func InstallRevocation(ctx context.Context, c Config, dry bool) ([]string, error) {
 	return c.change(ctx, "install the revocation triggers", dry, func(r revocation, in *installed) ([]string, error) {
-		wrong, todo := in.compare(r)
-		for _, finding := range wrong {
-			if rel := finding.Table; rel != "" && !in.bears(rel) {
-				return nil, fmt.Errorf("%s: %s", rel, finding.Note)
+		for _, w := range r.tables() {
+			if rel := in.relations[w.model]; !rel.bears() {
+				return nil, fmt.Errorf("%s is no table, so it cannot have triggers, and without them changes in it go untold", rel.name)
 			}
 		}
+		_, todo := in.compare(r)
 		return todo, nil
 	})
 }
@@ -29,16 +29,6 @@ func RemoveRevocation(ctx context.Context, c Config, dry bool) ([]string, error)
 	return c.change(ctx, "remove the revocation triggers", dry, func(_ revocation, in *installed) ([]string, error) {
 		return in.remove(), nil
 	})
-}
-
-// bears reports whether the table of this name can have triggers.
-func (in *installed) bears(table string) bool {
-	for _, rel := range in.relations {
-		if rel.name == table && !rel.bears() {
-			return false
-		}
-	}
-	return true
 }
 
 // change runs what plan wants done.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +23,7 @@ type listener struct {
 	heard   bool // it was complete at least once
 
 	conn     *pgx.Conn
+	several  bool      // store.url names more than one server
 	backend  int32     // the server process that listens
 	print    string    // the schema as it was when the triggers were last compared
 	compared time.Time // when that was
@@ -41,6 +42,9 @@ func (l *listener) run(ctx context.Context) error {
 		if err := l.prove(ctx, began); err != nil {
 			return err
 		}
+		if l.several {
+			l.store.leaveOthers(ctx, l.conn.PgConn().Conn().RemoteAddr())
+		}
 		if err := l.probe.run(ctx, l.store, began); err != nil {
 			return err
 		}
@@ -57,7 +61,8 @@ func (l *listener) run(ctx context.Context) error {
 // connect opens the connection with the configuration of the pool's, and listens on it.
 func (l *listener) connect(ctx context.Context) error {
 	config := l.store.pool.Config().ConnConfig
-	if severalServers(config) && !onlyPrimary(config) {
+	l.several = servers(config) > 1
+	if l.several && !onlyPrimary(config) {
 		return hopelessError{errors.New("store.url names several servers, so lookups may go to another one than notices come from: " +
 			"add target_session_attrs=primary to it, or name one server")}
 	}
@@ -88,13 +93,6 @@ func (l *listener) connect(ctx context.Context) error {
 var errStandby = errors.New("listen for changes: the server is a hot standby, where nobody can: let store.url name the primary, " +
 	"or add target_session_attrs=primary to its hosts")
 
-// severalServers reports whether the URL names more than one.
-func severalServers(config *pgx.ConnConfig) bool {
-	return slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool {
-		return f.Host != config.Host || f.Port != config.Port
-	})
-}
-
 // onlyPrimary reports whether no connection is made but to the one server that can be written to.
 func onlyPrimary(config *pgx.ConnConfig) bool {
 	if config.ValidateConnect == nil {
@@ -113,13 +111,14 @@ func (l *listener) close() {
 }
 
 // selectState proves that this is still the server process that listens, and fingerprints what telling depends on: the
-// tables of our names, their triggers, and the triggers' functions. Every change of those makes new rows in the catalog,
-// whose xmin differs. Renamed columns do not show; the function then says that everything has changed, until compareEvery.
+// tables of our names, their columns and triggers, and the triggers' functions. Every change of those makes new rows in
+// the catalog, whose xmin differs.
 const selectState = `
 select pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
   exists (select from pg_catalog.pg_listening_channels() as open (channel) where channel = '` + channel + `'),
   pg_catalog.md5(coalesce((
-    select pg_catalog.string_agg(pg_catalog.concat_ws(' ', c.oid, c.xmin, t.oid, t.xmin, t.tgenabled, f.oid, f.xmin), ',' order by c.oid, t.oid)
+    select pg_catalog.string_agg(pg_catalog.concat_ws(' ', c.oid, c.xmin, t.oid, t.xmin, t.tgenabled, f.oid, f.xmin,
+      (select pg_catalog.string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a where a.attrelid = c.oid)), ',' order by c.oid, t.oid)
     from pg_catalog.pg_class c
     left join pg_catalog.pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
     left join pg_catalog.pg_proc f on f.oid = t.tgfoid
@@ -163,6 +162,18 @@ func (l *listener) compare(ctx context.Context, print string, now time.Time) err
 		l.notices.Incomplete(fmt.Errorf("postgres: %w", err))
 	}
 	return nil
+}
+
+// leaveOthers closes the pool's connections to other servers than this one. After a failover, the old primary may be back
+// and not know yet that it is none any more; what it answers is history.
+func (s *Store) leaveOthers(ctx context.Context, server net.Addr) {
+	for _, conn := range s.pool.AcquireAllIdle(ctx) { // those in use now are idle sooner or later
+		if conn.Conn().PgConn().Conn().RemoteAddr().String() == server.String() {
+			conn.Release()
+			continue
+		}
+		_ = conn.Hijack().PgConn().Conn().Close() // without a goodbye, which a server that does not answer would delay
+	}
 }
 
 // listen waits for notifications until a time, or until the first probe has arrived.

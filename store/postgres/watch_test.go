@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -165,6 +166,34 @@ func TestFailover(t *testing.T) {
 	deaf.awaitComplete(t)
 }
 
+// TestTwoPrimaries: the standby took over from a primary that lives on and does not know. Once the listener has found the
+// new one, nobody asks the old one any more, though the pool's connections to it are well.
+func TestTwoPrimaries(t *testing.T) {
+	t.Parallel()
+	primary := testenv.StartPostgres(t)
+	c := populated(t, primary)
+	standby := primary.Standby(t)
+	old, promoted := between(c.URL, "@", "/"), between(standby.URL("x"), "@", "/")
+	var shut atomic.Bool
+	way := relay(t, old, &shut, func(byte) bool { return true })
+	both := postgres.Config{URL: strings.Replace(c.URL, old, way+","+promoted, 1) + "&target_session_attrs=primary"}
+	s, e := listen(t, both)
+	e.awaitComplete(t)
+	must(t, together(t, s, 40, 5*time.Second)) // several connections
+
+	standby.Promote()
+	shut.Store(true)
+	execute(t, c.URL, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'usher revocation'")
+	e.awaitIncomplete(t, soon, "")
+	e.awaitComplete(t)
+	execute(t, strings.Replace(c.URL, old, promoted, 1), `delete from "session"`)
+	for i := range 40 {
+		if _, err := s.Resolve(t.Context(), gate.Proven(gate.ByCookie, "token")); !errors.Is(err, gate.ErrNoSession) {
+			t.Fatalf("lookup %d of a session that was deleted: %v", i, err)
+		}
+	}
+}
+
 func between(text, start, end string) string {
 	_, text, _ = strings.Cut(text, start)
 	text, _, _ = strings.Cut(text, end)
@@ -200,6 +229,8 @@ func TestTriggersThatGoAreNoticed(t *testing.T) {
 		`create or replace function usher_revocation_session() returns trigger language plpgsql as 'begin return null; end'`,
 		`alter table "user" drop column "role"`,
 		`alter table "user" add column "role" text`,
+		`alter table "user" rename column "banned" to "barred"`,
+		`alter table "user" rename column "barred" to "banned"`,
 		`alter table "team" rename to "was"; create table "team" (like "was"); drop table "was" cascade`,
 	} {
 		execute(t, c.URL, damage)
@@ -273,18 +304,23 @@ func TestPoolerThatLosesNotifications(t *testing.T) {
 	t.Parallel()
 	c := populated(t, testenv.Postgres(t))
 	address := between(c.URL, "@", "/")
-	var deaf atomic.Bool
-	deaf.Store(true)
-	c.URL = strings.Replace(c.URL, address, lossy(t, address, &deaf), 1)
+	var shut, hears atomic.Bool
+	c.URL = strings.Replace(c.URL, address, relay(t, address, &shut, func(kind byte) bool { return kind != 'A' || hears.Load() }), 1)
 	s, e := listen(t, c)
 	e.awaitIncomplete(t, slack, "a pooler stands between")
 	must(t, together(t, s, 20, 5*time.Second))
-	deaf.Store(false)
+	e.mu.Lock()
+	if e.all > 0 {
+		t.Error("for a while it was complete")
+	}
+	e.mu.Unlock()
+	hears.Store(true)
 	e.awaitComplete(t)
 }
 
-// lossy passes everything on but notifications, while it is deaf.
-func lossy(t *testing.T, server string, deaf *atomic.Bool) string {
+// relay passes connections on to a server, none that are made while it is shut; of what the server says only those
+// messages that are let through.
+func relay(t *testing.T, server string, shut *atomic.Bool, let func(kind byte) bool) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -299,12 +335,12 @@ func lossy(t *testing.T, server string, deaf *atomic.Bool) string {
 			go func() {
 				defer client.Close()
 				real, err := net.Dial("tcp", server)
-				if err != nil {
+				if err != nil || shut.Load() {
 					return
 				}
 				defer real.Close()
 				go func() { _, _ = io.Copy(real, client); real.Close() }()
-				pass(client, real, func(kind byte) bool { return kind != 'A' || !deaf.Load() })
+				pass(client, real, let)
 			}()
 		}
 	}()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/usherauth/usher/betterauth"
@@ -78,10 +79,19 @@ func each(ctx context.Context, db querier, query, argument string, do func(), in
 	return rows.Err()
 }
 
-// missing is everything that keeps sessions from being read, as one error.
-func missing(n *betterauth.Names) error {
+// absent is what lookups need and is not there.
+func (c Config) absent(n *betterauth.Names) []betterauth.Absent {
+	all := n.Absent()
+	if c.WithoutSessions {
+		all = slices.DeleteFunc(slices.Clone(all), func(a betterauth.Absent) bool { return a.Table == n.Table("session") })
+	}
+	return all
+}
+
+// missing is the same as one error.
+func (c Config) missing(n *betterauth.Names) error {
 	var all []error
-	for _, absent := range n.Absent() {
+	for _, absent := range c.absent(n) {
 		found := store.MissingError(absent)
 		all = append(all, &found)
 	}

@@ -17,6 +17,10 @@ type Config struct {
 	URL      string            // sqlite:///absolute/path.db, sqlite:relative.db, or file: instead of sqlite:
 	Tables   betterauth.Tables // zero: Better Auth's own names
 	MaxConns int               // zero: 4
+
+	// WithoutSessions says that Better Auth keeps its sessions elsewhere, in Redis: none is looked for here, and the
+	// session table need not exist.
+	WithoutSessions bool
 }
 
 var errURL = errors.New("write store.url as sqlite:///absolute/path.db or sqlite:relative/path.db")

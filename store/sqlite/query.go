@@ -8,16 +8,29 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// newQuery writes the SELECT that resolves a token: one row for each membership, or one row without. The columns are
-// those of the type row; what the database has not is a constant.
+// queries are the SELECTs of one database: one row for each membership, or one row without. The columns are those of the
+// type row; what the database has not is a constant.
 //
 // Ids are cast to text, whatever they are. The + before times and flags hides the column's declared type from the
 // driver, which would otherwise guess at times itself. The || keeps SQLite from planning anew for every token, as it does
 // for parameters of a database that was analyzed.
-func newQuery(n *betterauth.Names) string {
+type queries struct {
+	session string // by token; empty where there are no sessions
+	person  string // by user id
+}
+
+func newQueries(n *betterauth.Names, withoutSessions bool) queries {
 	q := query{n}
-	token := q.column("s", "session", "token")
-	selected := []string{
+	all := queries{person: q.person()}
+	if !withoutSessions {
+		all.session = q.session()
+	}
+	return all
+}
+
+// session is the query that resolves a token.
+func (q query) session() string {
+	return q.write([]string{
 		q.text("s", "session", "token"),
 		q.text("s", "session", "id"),
 		q.value("s", "session", "createdAt"),
@@ -25,18 +38,29 @@ func newQuery(n *betterauth.Names) string {
 		q.text("s", "session", "activeOrganizationId"),
 		q.text("s", "session", "activeTeamId"),
 		q.text("s", "session", "impersonatedBy"),
+	}, []string{
+		"from " + q.table("session") + " s",
+		"left join " + q.table("user") + " u on " + q.column("u", "user", "id") + " = " + q.column("s", "session", "userId"),
+	}, q.column("s", "session", "token"))
+}
+
+// person is the query that finds a user and what he belongs to. His id stands where the other has the token.
+func (q query) person() string {
+	return q.write([]string{q.text("u", "user", "id"), "''", "null", "null", "''", "''", "''"},
+		[]string{"from " + q.table("user") + " u"}, q.column("u", "user", "id"))
+}
+
+// write completes what is said of the session by user and memberships.
+func (q query) write(selected, from []string, key string) string {
+	n := q.names
+	selected = append(selected,
 		q.text("u", "user", "id"),
 		q.text("u", "user", "name"),
 		q.text("u", "user", "email"),
 		q.value("u", "user", "emailVerified"),
 		q.text("u", "user", "role"),
 		q.value("u", "user", "banned"),
-		q.value("u", "user", "banExpires"),
-	}
-	from := []string{
-		"from " + q.table("session") + " s",
-		"left join " + q.table("user") + " u on " + q.column("u", "user", "id") + " = " + q.column("s", "session", "userId"),
-	}
+		q.value("u", "user", "banExpires"))
 	order := ""
 	if n.Organizations {
 		selected = append(selected, q.text("o", "organization", "id"), q.text("o", "organization", "slug"),
@@ -50,7 +74,7 @@ func newQuery(n *betterauth.Names) string {
 	}
 	selected = append(selected, q.teams())
 	return "select " + strings.Join(selected, ",\n  ") + "\n" + strings.Join(from, "\n") +
-		"\nwhere " + token + " = ?1 || ''" + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
+		"\nwhere " + key + " = ?1 || ''" + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
 }
 
 type query struct{ names *betterauth.Names }

@@ -16,15 +16,10 @@ import (
 
 // Resolve implements gate.Resolver with one query. Sessions that have expired are answered like any other.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
-	if !store.Askable(c.Token()) {
+	if s.config.WithoutSessions || !store.Askable(c.Token()) {
 		return nil, gate.ErrNoSession
 	}
-	p, stmt, err := s.attempt(ctx, c.Token())
-	if changed(err) && ctx.Err() == nil {
-		if err = s.lookAgain(ctx, stmt); err == nil {
-			p, _, err = s.attempt(ctx, c.Token())
-		}
-	}
+	p, err := s.answer(ctx, question{sessionOf, c.Token()})
 	switch {
 	case err == nil, errors.Is(err, gate.ErrNoSession):
 		return p, err
@@ -35,6 +30,30 @@ func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal
 	}
 }
 
+// question is what one lookup asks: who holds a token, or who has a user id.
+type question struct {
+	about subject
+	key   string
+}
+
+type subject uint8
+
+const (
+	sessionOf subject = iota
+	personOf
+)
+
+// answer asks, and once more where the schema or the file has changed.
+func (s *Store) answer(ctx context.Context, q question) (*gate.Principal, error) {
+	p, with, err := s.attempt(ctx, q)
+	if changed(err) && ctx.Err() == nil {
+		if err = s.lookAgain(ctx, with); err == nil {
+			p, _, err = s.attempt(ctx, q)
+		}
+	}
+	return p, err
+}
+
 // errReplaced says that the path names another file than the one that is open, whose sessions may be history.
 var errReplaced = errors.New("the file was replaced")
 
@@ -43,8 +62,8 @@ func changed(err error) bool {
 	return errors.Is(err, errReplaced) || code(err) == codeError || code(err) == codeSchema
 }
 
-// attempt asks once, and tells with which statement.
-func (s *Store) attempt(ctx context.Context, token string) (p *gate.Principal, stmt *sql.Stmt, err error) {
+// attempt asks once, and tells with which statements.
+func (s *Store) attempt(ctx context.Context, q question) (p *gate.Principal, with *prepared, err error) {
 	info, err := file(s.path)
 	if err != nil {
 		return nil, nil, err
@@ -52,15 +71,19 @@ func (s *Store) attempt(ctx context.Context, token string) (p *gate.Principal, s
 	s.using.RLock()
 	defer s.using.RUnlock()
 	if !os.SameFile(info, s.file) {
-		return nil, s.stmt, errReplaced
+		return nil, s.prepared, errReplaced
 	}
-	err = patiently(ctx, func() (err error) { p, err = ask(ctx, s.stmt, token); return err })
-	return p, s.stmt, err
+	stmt := s.prepared.session
+	if q.about == personOf {
+		stmt = s.prepared.person
+	}
+	err = patiently(ctx, func() (err error) { p, err = ask(ctx, stmt, q.key); return err })
+	return p, s.prepared, err
 }
 
 // row is what the query selects, in its order.
 type row struct {
-	token                     string
+	key                       string // the token, or the user id that was asked for
 	session, user             string
 	createdAt, expiresAt      any
 	organization, team        string
@@ -76,7 +99,7 @@ type row struct {
 
 func (r *row) targets() []any {
 	return []any{
-		&r.token, &r.session, &r.createdAt, &r.expiresAt, &r.organization, &r.team, &r.impersonatedBy,
+		&r.key, &r.session, &r.createdAt, &r.expiresAt, &r.organization, &r.team, &r.impersonatedBy,
 		&r.user, &r.name, &r.email, &r.emailVerified, &r.roles, &r.banned, &r.banExpires,
 		&r.memberOf, &r.slug, &r.title, &r.memberRoles, &r.memberSince, &r.teams,
 	}
@@ -88,8 +111,8 @@ type dated struct {
 	since time.Time
 }
 
-func ask(ctx context.Context, stmt *sql.Stmt, token string) (*gate.Principal, error) {
-	rows, err := stmt.QueryContext(ctx, token)
+func ask(ctx context.Context, stmt *sql.Stmt, key string) (*gate.Principal, error) {
+	rows, err := stmt.QueryContext(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +125,7 @@ func ask(ctx context.Context, stmt *sql.Stmt, token string) (*gate.Principal, er
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
-		if r.token != token { // the column's collation holds different tokens for equal
+		if r.key != key { // the column's collation, or its affinity, holds different texts for equal
 			continue
 		}
 		if p == nil {

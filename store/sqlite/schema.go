@@ -44,14 +44,14 @@ func (c Config) check(ctx context.Context) (report store.SchemaReport, err error
 	if err != nil {
 		return report, err
 	}
-	for _, absent := range names.Absent() {
+	for _, absent := range c.absent(names) {
 		report.Missing = append(report.Missing, store.Finding{Table: absent.Table, Column: absent.Column, Note: absent.Hint})
 	}
 	if report.OK() {
-		stmt, err := try(ctx, db, newQuery(names))
+		made, err := newQueries(names, c.WithoutSessions).prepare(ctx, db)
 		switch {
 		case err == nil:
-			defer stmt.Close()
+			defer made.close()
 		case ctx.Err() != nil || code(err) == codeBusy:
 			return report, err // says nothing about the schema
 		default:

@@ -11,24 +11,37 @@ import (
 
 	driver "modernc.org/sqlite" // registers itself as "sqlite"
 
-	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/store"
 )
 
 // Store is a gate.Resolver on an SQLite database. It is safe for concurrent use.
 type Store struct {
 	path     string
-	tables   betterauth.Tables
+	config   Config
 	maxConns int
 
-	using sync.RWMutex // held for reading by lookups, for writing to exchange what follows
-	db    *sql.DB
-	file  os.FileInfo // which file db has open
-	query string
-	stmt  *sql.Stmt
+	using    sync.RWMutex // held for reading by lookups, for writing to exchange what follows
+	db       *sql.DB
+	file     os.FileInfo // which file db has open
+	prepared *prepared
 
 	looking chan struct{} // full while somebody looks at the schema or the file again
 	vain    time.Time     // when a failed lookup last made somebody do so and nothing changed
+}
+
+// prepared are the lookups as statements.
+type prepared struct {
+	queries
+	session, person *sql.Stmt // session is nil where there are no sessions
+}
+
+func (p *prepared) close() {
+	if p.session != nil {
+		_ = p.session.Close()
+	}
+	if p.person != nil {
+		_ = p.person.Close()
+	}
 }
 
 // Open looks at the file's schema once. It fails where there is no file or sessions cannot be read, and says what to do.
@@ -39,7 +52,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	s := &Store{path: path, tables: c.Tables, maxConns: c.MaxConns, looking: make(chan struct{}, 1)}
+	s := &Store{path: path, config: c, maxConns: c.MaxConns, looking: make(chan struct{}, 1)}
 	if s.maxConns <= 0 {
 		s.maxConns = 4
 	}
@@ -63,7 +76,7 @@ func (s *Store) look(ctx context.Context) error {
 		db.SetMaxOpenConns(s.maxConns)
 		db.SetMaxIdleConns(s.maxConns)
 	}
-	query, stmt, err := s.prepare(ctx, db)
+	made, err := s.prepare(ctx, db)
 	if err != nil {
 		if db != s.db {
 			_ = db.Close()
@@ -72,11 +85,11 @@ func (s *Store) look(ctx context.Context) error {
 	}
 
 	s.using.Lock()
-	oldDB, oldStmt := s.db, s.stmt
-	s.db, s.file, s.query, s.stmt = db, info, query, stmt
+	oldDB, old := s.db, s.prepared
+	s.db, s.file, s.prepared = db, info, made
 	s.using.Unlock()
-	if oldStmt != nil && oldStmt != stmt {
-		_ = oldStmt.Close()
+	if old != nil && old != made {
+		old.close()
 	}
 	if oldDB != nil && oldDB != db {
 		_ = oldDB.Close()
@@ -84,55 +97,65 @@ func (s *Store) look(ctx context.Context) error {
 	return nil
 }
 
-// prepare returns the statement in use where nothing has changed.
-func (s *Store) prepare(ctx context.Context, db *sql.DB) (string, *sql.Stmt, error) {
-	var query string
+// prepare returns the statements in use where nothing has changed.
+func (s *Store) prepare(ctx context.Context, db *sql.DB) (*prepared, error) {
+	var all queries
 	err := patiently(ctx, func() error {
-		catalog, err := readCatalog(ctx, db, s.tables)
+		catalog, err := readCatalog(ctx, db, s.config.Tables)
 		if err != nil {
 			return err
 		}
-		names, err := s.tables.Match(catalog)
+		names, err := s.config.Tables.Match(catalog)
 		if err != nil {
 			return &store.UnusableError{Err: err}
 		}
-		if err := missing(names); err != nil {
+		if err := s.config.missing(names); err != nil {
 			return err
 		}
-		query = newQuery(names)
+		all = newQueries(names, s.config.WithoutSessions)
 		return nil
 	})
 	if err != nil {
-		return "", nil, remedy(err)
+		return nil, remedy(err)
 	}
-	if db == s.db && query == s.query {
-		return query, s.stmt, nil
+	if s.prepared != nil && db == s.db && all == s.prepared.queries {
+		return s.prepared, nil
 	}
-	stmt, err := try(ctx, db, query)
+	made, err := all.prepare(ctx, db)
 	if err != nil {
-		return "", nil, remedy(err)
+		return nil, remedy(err)
 	}
-	return query, stmt, nil
+	return made, nil
 }
 
-// try prepares the lookup, which fails where it could not be answered.
-func try(ctx context.Context, db *sql.DB, query string) (stmt *sql.Stmt, err error) {
-	err = patiently(ctx, func() (err error) { stmt, err = db.PrepareContext(ctx, query); return err })
+// prepare fails where a lookup could not be answered.
+func (all queries) prepare(ctx context.Context, db *sql.DB) (*prepared, error) {
+	made := &prepared{queries: all}
+	err := patiently(ctx, func() (err error) {
+		if all.session != "" && made.session == nil {
+			if made.session, err = db.PrepareContext(ctx, all.session); err != nil {
+				return err
+			}
+		}
+		made.person, err = db.PrepareContext(ctx, all.person)
+		return err
+	})
 	if err != nil {
+		made.close()
 		return nil, fmt.Errorf("try the lookup: %w", err)
 	}
-	return stmt, nil
+	return made, nil
 }
 
-// lookAgain follows a lookup that failed with this statement. Of many that fail together one looks, and while that does
+// lookAgain follows a lookup that failed with these statements. Of many that fail together one looks, and while that does
 // not help, one a second.
-func (s *Store) lookAgain(ctx context.Context, failed *sql.Stmt) error {
+func (s *Store) lookAgain(ctx context.Context, failed *prepared) error {
 	return s.alone(ctx, func() error {
-		if s.stmt != failed || time.Since(s.vain) < time.Second {
+		if s.prepared != failed || time.Since(s.vain) < time.Second {
 			return nil
 		}
 		err := s.look(ctx)
-		if s.stmt == failed {
+		if s.prepared == failed {
 			s.vain = time.Now()
 		}
 		return err
@@ -163,7 +186,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() {
 	s.using.Lock()
 	defer s.using.Unlock()
-	_ = s.stmt.Close()
+	s.prepared.close()
 	_ = s.db.Close()
 }
 

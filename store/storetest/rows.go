@@ -95,7 +95,7 @@ func member(id, organizationID, userID, role string, age time.Duration) row {
 	return row{"id": id, "organizationId": organizationID, "userId": userID, "role": role, "createdAt": start().Add(-age)}
 }
 
-// resolve demands a principal.
+// resolve demands a principal, and that its user is found by id, too, where the store can do that.
 func resolve(t testing.TB, s gate.Resolver, token string) *gate.Principal {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -104,6 +104,7 @@ func resolve(t testing.TB, s gate.Resolver, token string) *gate.Principal {
 	if err != nil {
 		t.Fatalf("resolve: %v", err)
 	}
+	samePerson(t, s, p)
 	return p
 }
 

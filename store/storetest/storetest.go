@@ -23,12 +23,17 @@ type Harness struct {
 // Run tests a store. Each call of empty makes a database of its own.
 func Run(t *testing.T, empty func(t *testing.T) Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
-		"principals":           principals,
-		"bans":                 bans,
-		"memberships":          memberships,
-		"many memberships":     manyMemberships,
-		"deleted users":        deletedUsers,
-		"odd tokens":           oddTokens,
+		"principals":        principals,
+		"bans":              bans,
+		"memberships":       memberships,
+		"many memberships":  manyMemberships,
+		"deleted users":     deletedUsers,
+		"odd tokens":        oddTokens,
+		"odd users":         func(t *testing.T, h Harness) { oddUsers(t, h, "all-plugins", "u1") },
+		"odd users, serial": func(t *testing.T, h Harness) { oddUsers(t, h, "serial-ids", "7") },
+		"odd users, uuid": func(t *testing.T, h Harness) {
+			oddUsers(t, h, "uuid-ids", "0b1e9bd0-6b1c-4b5e-9d0c-5a7c6b1f3a2d")
+		},
 		"twice the same token": twins,
 		"recorded rows":        recordedRows,
 		"missing things":       missingThings,
