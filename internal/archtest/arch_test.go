@@ -55,7 +55,7 @@ var lives = map[string][]string{
 	"google.golang.org/genproto":             {"extauthz"},
 	"github.com/jackc/pgx":                   {"store/postgres", "internal/testenv"},
 	"modernc.org/sqlite":                     {"store/sqlite"},
-	"github.com/redis/go-redis":              {"store/redis", "store/redisconn", "store/shared"},
+	"github.com/redis/go-redis":              {"store/redis", "store/redisconn", "store/shared", "internal/boot"},
 	"github.com/maypok86/otter":              {"store/cached"},
 	"go.yaml.in/yaml":                        {"config"},
 	"github.com/prometheus/client_golang":    {"internal/telemetry"},

@@ -54,7 +54,10 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		}
 	}
 	publishPool(metrics, sessions)
-	remembered := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
+	remembered, err := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
+	if err != nil {
+		return nil, err
+	}
 	var moves *refreshing
 	var refresh *gate.Sliding
 	if c.Enabled && c.BetterAuth.Session.Refresh {
@@ -88,7 +91,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	}
 	health := server.NewHealth(checks...)
 	if c.Enabled {
-		health.Note(remembered.note())
+		for _, note := range remembered.notes() {
+			health.Note(note)
+		}
+		if !c.Store.Secondary.URL.IsZero() {
+			health.Note(sessions.secondary())
+		}
 	}
 	rpc := grpc.NewServer(extauthz.ServerOptions()...)
 	envoy.Register(rpc, health.GRPC)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/internal/server"
 	"github.com/usherauth/usher/store"
 )
 
@@ -115,6 +116,20 @@ func (e *eventual) Ping(ctx context.Context) error {
 		return s.Ping(ctx)
 	}
 	return e.notReached()
+}
+
+// secondary is what /readyz says of the Redis beside the database.
+func (e *eventual) secondary() server.Note {
+	return server.Note{Name: "secondary", Say: func() string {
+		b, ok := e.now().(*both)
+		if !ok {
+			return "not reached yet"
+		}
+		if degraded, since := b.Degraded(); degraded {
+			return "lost since " + since.UTC().Format(time.RFC3339) + "; the database answers in its place"
+		}
+		return "ok"
+	}}
 }
 
 // stats are the connections now; none before the store was reached.

@@ -69,7 +69,8 @@ func openDatabase(ctx context.Context, c *config.Config, withoutSessions bool) (
 // both is a database whose sessions live in a Redis beside it.
 type both struct {
 	*redis.Store
-	database database
+	database           database
+	sessionsInDatabase bool
 }
 
 func openBoth(ctx context.Context, c *config.Config) (*both, error) {
@@ -91,15 +92,17 @@ func openBoth(ctx context.Context, c *config.Config) (*both, error) {
 		db.Close()
 		return nil, fmt.Errorf("store.secondary: %w", err)
 	}
-	return &both{rs, db}, nil
+	return &both{rs, db, sessionsInDatabase}, nil
 }
 
-// Ping asks both at once.
+// Ping asks what answers cannot be given without: both, or the database where it knows the sessions as well.
 func (b *both) Ping(ctx context.Context) error {
 	var group errgroup.Group
 	var dbErr, redisErr error
 	group.Go(func() error { dbErr = b.database.Ping(ctx); return nil })
-	group.Go(func() error { redisErr = b.Store.Ping(ctx); return nil })
+	if !b.sessionsInDatabase {
+		group.Go(func() error { redisErr = b.Store.Ping(ctx); return nil })
+	}
 	_ = group.Wait()
 	return errors.Join(dbErr, redisErr)
 }

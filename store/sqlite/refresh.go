@@ -106,7 +106,7 @@ func (r *Refresher) look(ctx context.Context) error {
 		if err != nil {
 			return &store.UnusableError{Err: err}
 		}
-		if err := missing(names); err != nil {
+		if err := r.c.missing(names); err != nil {
 			return err
 		}
 		r.sql = query{names}.refresh()
