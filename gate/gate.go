@@ -12,6 +12,7 @@ import (
 // Gate is the decision. It is safe for concurrent use.
 type Gate struct {
 	config Config
+	memory Recaller // the resolver, if it remembers
 	policy atomic.Pointer[Policy]
 }
 
@@ -28,7 +29,7 @@ type Config struct {
 	Timeout    time.Duration // for the store, all lookups of a request together; zero: 1.5 s
 	Disabled   bool          // AUTH_ENABLED=false: everybody passes as nobody
 
-	// Observe hears every decision, after it is made; it must not block. Nil: nobody listens.
+	// Observe hears every decision, after it is made; it must not block, nor keep the Request. Nil: nobody listens.
 	Observe func(r *Request, d Decision, took time.Duration)
 	Now     func() time.Time // nil: time.Now
 }
@@ -45,6 +46,7 @@ func New(c Config) (*Gate, error) {
 		c.Now = time.Now
 	}
 	g := &Gate{config: c}
+	g.memory, _ = c.Resolver.(Recaller)
 	g.policy.Store(c.Policy)
 	return g, nil
 }
@@ -93,7 +95,9 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("request", "refused before any rule: ", string(why))
 		return Decision{Reason: why}
 	}
-	r.trace("request", r.Method, " ", hostName, " ", strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+	if r.Trace != nil {
+		r.trace("request", r.Method, " ", hostName, " ", strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+	}
 
 	rule, why := g.rule(r, hostName, path)
 	if why != "" {
@@ -260,18 +264,18 @@ func deny(d Decision, why Reason) Decision {
 
 // resolve asks the store for each credential in turn until one is a session that counts now.
 func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials, rule *Rule, now time.Time) Decision {
-	store := within(ctx, g.config.Timeout)
+	store := search{gate: g, ctx: ctx}
 	defer store.end()
 	var refused Reason
 	for i := range credentials.n {
-		principal, err := g.config.Resolver.Resolve(store, credentials.list[i])
+		principal, err := store.find(credentials.list[i])
 		switch {
 		case errors.Is(err, ErrNoSession):
 			refused = first(refused, SessionUnknown)
 			continue
 		case err != nil:
 			why := StoreUnavailable
-			if errors.Is(err, context.DeadlineExceeded) || store.Err() != nil {
+			if errors.Is(err, context.DeadlineExceeded) || store.over() {
 				why = StoreTimeout
 			}
 			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}
@@ -296,6 +300,33 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 		return anonymous(rule, refused)
 	}
 	return Decision{Verdict: SignIn, Reason: refused}
+}
+
+// search is the lookups of one request. They share one deadline, which begins with the first that memory cannot answer.
+type search struct {
+	gate   *Gate
+	ctx    context.Context
+	within *deadline // nil: none has begun
+}
+
+func (s *search) find(c Credential) (*Principal, error) {
+	if s.gate.memory != nil {
+		if p := s.gate.memory.Recall(c); p != nil {
+			return p, nil
+		}
+	}
+	if s.within == nil {
+		s.within = within(s.ctx, s.gate.config.Timeout)
+	}
+	return s.gate.config.Resolver.Resolve(s.within, c)
+}
+
+func (s *search) over() bool { return s.within != nil && s.within.Err() != nil }
+
+func (s *search) end() {
+	if s.within != nil {
+		s.within.end()
+	}
 }
 
 func first(have, otherwise Reason) Reason {

@@ -103,12 +103,23 @@ type Resolver interface {
 	Resolve(ctx context.Context, c Credential) (*Principal, error)
 }
 
+// Recaller is a Resolver that remembers. Recall answers what is in its memory now, without waiting, and nil where only
+// Resolve can tell. The gate asks it first: an answer from memory then needs no deadline.
+type Recaller interface {
+	Resolver
+	Recall(c Credential) *Principal
+}
+
 // Principal is what the store knows about the holder of a session, judged anew on every request. A session whose user
 // is gone has an empty User.ID.
 type Principal struct {
 	Session     Session
 	User        User
 	Memberships []Membership // oldest first
+
+	// Plain says that every text of it is printable ASCII without "%", so that it can be written into a header as it is.
+	// Whoever keeps principals for long finds out once; false is always right, and slower.
+	Plain bool
 }
 
 // Session is Better Auth's session row.
