@@ -30,28 +30,30 @@ const (
 	structFields       protowire.Number = 1 // map<string, Value>
 	valueString        protowire.Number = 3 // Value.string_value
 	overwriteIfOrAdd   uint64           = 2 // HeaderAppendAction OVERWRITE_IF_EXISTS_OR_ADD
-	typicalLength                       = 768
 )
 
-// encode makes the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong (a
-// header of no name, a line break in a value): then it answers that something broke, never a pass without identity.
+// encode makes the CheckResponse of an answer in memory of its own.
+func encode(a gate.Answer, facts []gate.Fact) reply { return appendReply(nil, &a, facts) }
+
+// appendReply appends the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong
+// (a header of no name, a line break in a value): then it answers that something broke, never a pass without identity.
 // Anything but an Allow that is sound is a denial, so also the zero Answer.
-func encode(a gate.Answer, facts []gate.Fact) reply {
-	if !sound(&a) {
-		a, facts = broken()
+func appendReply(b []byte, a *gate.Answer, facts []gate.Fact) []byte {
+	if !sound(a) {
+		instead, why := broken()
+		a, facts = &instead, why
 	}
-	b := make([]byte, 0, typicalLength)
 	b, status := open(b, checkStatus)
 	if a.Verdict != gate.Allow { // left out, this is code 0, and the request passes
 		b = appendNumber(b, statusCode, uint64(code(a.Verdict)))
 	}
 	b = closeAt(b, status)
 	if a.Verdict == gate.Allow {
-		b = appendAllowed(b, &a)
+		b = appendAllowed(b, a)
 	} else {
-		b = appendDenied(b, &a)
+		b = appendDenied(b, a)
 	}
-	return appendMetadata(b, facts)
+	return appendMetadata(b, facts, a.Plain)
 }
 
 // broken is the answer when the real one could not be made. The zero Gate knows it.
@@ -71,22 +73,39 @@ func code(v gate.Verdict) codes.Code {
 // the other was read in two ways. Answer.Headers are for the client, which an allow does not answer.
 func appendAllowed(b []byte, a *gate.Answer) []byte {
 	b, ok := open(b, checkOK)
-	for _, line := range a.Identity {
-		var option, header int
-		b, option = open(b, okHeaders)
-		b, header = open(b, optionHeader)
-		b = appendText(b, entryKey, line.Name)
-		b = appendText(b, entryValue, line.Value)
-		b = closeAt(b, header)
-		b = appendText(b, optionAppend, "") // a BoolValue that is there and false
-		b = appendNumber(b, optionAppendAction, overwriteIfOrAdd)
-		b = closeAt(b, option)
+	for i := range a.Identity {
+		b = appendOption(b, &a.Identity[i])
 	}
-	slices.Sort(a.Remove)
-	for _, name := range slices.Compact(a.Remove) {
-		b = appendText(b, okHeadersToRemove, name)
+	if len(a.Remove) > 0 {
+		slices.Sort(a.Remove)
+		for _, name := range slices.Compact(a.Remove) {
+			b = appendText(b, okHeadersToRemove, name)
+		}
 	}
 	return closeAt(b, ok)
+}
+
+// overwrite ends a HeaderValueOption: a BoolValue that is there and false, and the action.
+const overwrite = string(byte(optionAppend)<<3|byte(protowire.BytesType)) + "\x00" +
+	string(byte(optionAppendAction)<<3|byte(protowire.VarintType)) + string(byte(overwriteIfOrAdd))
+
+// appendOption appends one identity header. All lengths of an ordinary one take one byte.
+func appendOption(b []byte, line *gate.Header) []byte {
+	header := 2 + len(line.Name) + 2 + len(line.Value)
+	if option := 2 + header + len(overwrite); option < 0x80 {
+		b = append(b, tag(okHeaders, protowire.BytesType), byte(option), tag(optionHeader, protowire.BytesType), byte(header))
+		b = append(b, tag(entryKey, protowire.BytesType), byte(len(line.Name)))
+		b = append(b, line.Name...)
+		b = append(b, tag(entryValue, protowire.BytesType), byte(len(line.Value)))
+		b = append(b, line.Value...)
+		return append(b, overwrite...)
+	}
+	b, mark := open(b, okHeaders)
+	b, inner := open(b, optionHeader)
+	b = appendText(b, entryKey, line.Name)
+	b = appendText(b, entryValue, line.Value)
+	b = closeAt(b, inner)
+	return closeAt(append(b, overwrite...), mark)
 }
 
 // appendDenied says what the client sees. Here both switches stay unset: `append: true` would lose every header.
@@ -120,14 +139,18 @@ func refusal(status int) int {
 
 // appendMetadata writes the facts as dynamic metadata, for Envoy's access logs and rate limits. They come from the
 // database: a byte that is not UTF-8 would make the whole answer unreadable.
-func appendMetadata(b []byte, facts []gate.Fact) []byte {
+func appendMetadata(b []byte, facts []gate.Fact, plain bool) []byte {
 	b, metadata := open(b, checkMetadata)
-	for _, fact := range facts {
+	for i := range facts {
+		name, text := facts[i].Name, facts[i].Value
+		if !plain {
+			text = strings.ToValidUTF8(text, "\uFFFD")
+		}
 		var entry, value int
 		b, entry = open(b, structFields)
-		b = appendText(b, entryKey, fact.Name)
+		b = appendText(b, entryKey, name)
 		b, value = open(b, entryValue)
-		b = appendText(b, valueString, strings.ToValidUTF8(fact.Value, "\uFFFD"))
+		b = appendText(b, valueString, text)
 		b = closeAt(b, value)
 		b = closeAt(b, entry)
 	}
@@ -140,6 +163,9 @@ func sound(a *gate.Answer) bool {
 	lines := a.Headers
 	if a.Verdict == gate.Allow {
 		lines = a.Identity
+		if a.Plain { // and the names are gate.NewHeaders'
+			lines = nil
+		}
 	}
 	for _, line := range lines {
 		if line.Name == "" || line.Value == "" || !printable(line.Value) {

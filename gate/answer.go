@@ -63,7 +63,9 @@ func (g *Gate) AnswerTo(a *Answer, r *Request, d *Decision) {
 
 // Reset makes a the zero Answer, a denial that names nobody. The memory of its lists stays, and no text in it.
 func (a *Answer) Reset() {
-	*a = Answer{Identity: emptied(a.Identity), Unset: emptied(a.Unset), Remove: emptied(a.Remove), Headers: emptied(a.Headers)}
+	identity, unset, remove, headers := emptied(a.Identity), emptied(a.Unset), emptied(a.Remove), emptied(a.Headers)
+	*a = Answer{}
+	a.Identity, a.Unset, a.Remove, a.Headers = identity, unset, remove, headers
 }
 
 // emptied is a list without members in the same memory, which holds on to none of them.

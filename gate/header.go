@@ -92,7 +92,8 @@ type Headers struct {
 	names    [fieldCount]string // as sent; empty: not sent
 	lower    [fieldCount]string
 	identity map[string]string // lower-case names of all of them, the organization header included, each under itself
-	shapes   shapes            // of these and of everything else that is read
+	shapes   shapes            // of these
+	read     shapes            // of what Collect reads besides
 	org      string            // lower-case name of the header a client may ask for an organization with
 	orgField Field             // the one that is sent under the same name; fieldCount: none
 	raw      bool
@@ -114,7 +115,7 @@ const longestName = 64
 func NewHeaders(c HeadersConfig) (*Headers, error) {
 	h := &Headers{identity: make(map[string]string), orgField: fieldCount, raw: c.Raw, always: c.AlwaysRemove}
 	for _, name := range collected {
-		h.shapes.add(name)
+		h.read.add(name)
 	}
 	var problems []error
 	owner := make(map[string]Field)
@@ -223,13 +224,23 @@ var collected = []string{
 	"x-http-method-override", "x-http-method", "x-method-override",
 }
 
-// shapes are lengths and first letters of header names: most of a request's headers have one that means nothing.
-type shapes [longestName + 1][4]uint64
+// shapes are the lengths of header names with their first and last letters: nearly all headers of a request have one that
+// means nothing. Letters are folded.
+type shapes struct{ first, last [longestName + 1]letters }
 
-func (s *shapes) add(lower string) { s[len(lower)][lower[0]>>6] |= 1 << (lower[0] & 63) }
+type letters [4]uint64
 
-// has expects a name of 1 to longestName bytes and its first letter, folded.
-func (s *shapes) has(length int, first byte) bool { return s[length][first>>6]&(1<<(first&63)) != 0 }
+func (l *letters) add(c byte)      { l[c>>6] |= 1 << (c & 63) }
+func (l *letters) has(c byte) bool { return l[c>>6]&(1<<(c&63)) != 0 }
+
+func (s *shapes) add(lower string) {
+	s.first[len(lower)].add(lower[0])
+	s.last[len(lower)].add(lower[len(lower)-1])
+}
+
+func (s *shapes) has(length int, first, last byte) bool {
+	return s.first[length].has(first) && s.last[length].has(last)
+}
 
 // fold is the letter that a careless backend may take c for: lower case, and "-" for what is neither letter nor digit.
 func fold(c byte) (folded byte, exact bool) {
@@ -250,7 +261,9 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		return // longer than any name that matters, also when folded
 	}
 	first, _ := fold(name[0])
-	if !h.shapes.has(len(name), first) {
+	last, _ := fold(name[len(name)-1])
+	ours := h.shapes.has(len(name), first, last)
+	if !ours && !h.read.has(len(name), first, last) {
 		return
 	}
 	var room [longestName]byte
@@ -259,18 +272,11 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		c, ok := fold(name[i])
 		folded[i], exact = c, exact && ok
 	}
-	if lower, ours := h.identity[string(folded)]; ours {
-		if !exact {
-			r.Aliases = append(r.Aliases, name)
+	if ours {
+		if lower, ok := h.identity[string(folded)]; ok {
+			h.spoken(r, lower, name, value, exact)
 			return
 		}
-		if !slices.Contains(r.Sent, lower) {
-			r.Sent = append(r.Sent, lower)
-		}
-		if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
-			single(r, seenOrganization, &r.Organization, value)
-		}
-		return
 	}
 	switch string(folded) {
 	case "x-http-method-override", "x-http-method", "x-method-override": // in any spelling: frameworks fold names
@@ -315,6 +321,20 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		if r.ID == "" {
 			r.ID = value
 		}
+	}
+}
+
+// spoken takes an identity header that the client sent, or an alias of one.
+func (h *Headers) spoken(r *Request, lower, name, value string, exact bool) {
+	if !exact {
+		r.Aliases = append(r.Aliases, name)
+		return
+	}
+	if !slices.Contains(r.Sent, lower) {
+		r.Sent = append(r.Sent, lower)
+	}
+	if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
+		single(r, seenOrganization, &r.Organization, value)
 	}
 }
 

@@ -55,7 +55,9 @@ type Request struct {
 
 // Reset makes r the zero Request. The memory of its lists stays, and no text in it.
 func (r *Request) Reset() {
-	*r = Request{Cookies: emptied(r.Cookies), Sent: emptied(r.Sent), Aliases: emptied(r.Aliases)}
+	cookies, sent, aliases := emptied(r.Cookies), emptied(r.Sent), emptied(r.Aliases)
+	*r = Request{}
+	r.Cookies, r.Sent, r.Aliases = cookies, sent, aliases
 }
 
 // Refuse marks the request as one that must not pass. The first reason stays: it is the one to mend first. Only "too
