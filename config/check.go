@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -100,69 +99,6 @@ func checkProxies(c *Config, f *findings) {
 	}
 }
 
-func checkStore(c *Config, f *findings) {
-	const key = "store.url"
-	if raw := c.Store.URL.Reveal(); raw != "" {
-		checkStoreURL(raw, f)
-	} else if c.Enabled && c.Store.URL.IsZero() && !f.noted(key) {
-		f.missing(key, "set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database")
-	}
-	if t := c.Store.Timeout; t <= 0 || t >= 2*time.Second {
-		f.problem("store.timeout", "%s: must be more than 0 and less than 2s, because the gate answers within 2s", formatDuration(t))
-	}
-	if raw := c.Redis.URL.Reveal(); strings.Contains(raw, redacted) {
-		f.problem("redis.url", "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: REDIS_URL}", redacted)
-	} else if raw != "" && !strings.HasPrefix(raw, "redis://") && !strings.HasPrefix(raw, "rediss://") {
-		f.problem("redis.url", "write it as redis://host:6379 or rediss://…")
-	}
-}
-
-func checkStoreURL(raw string, f *findings) {
-	const key = "store.url"
-	if strings.Contains(raw, redacted) {
-		f.problem(key, "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: DATABASE_URL}", redacted)
-		return
-	}
-	scheme, rest, found := strings.Cut(raw, ":")
-	switch {
-	case strings.TrimSpace(raw) != raw:
-		f.problem(key, "begins or ends in white space; remove it")
-	case !found:
-		f.problem(key, "is no URL; write postgres://user:password@host:5432/database or sqlite:///path/to.db")
-	case scheme == "redis" || scheme == "rediss":
-		f.problem(key, "%s: sessions in Redis: %s", scheme, notInThisVersion)
-	case scheme == "http" || scheme == "https":
-		f.problem(key, "%s: asking Better Auth itself: %s", scheme, notInThisVersion)
-	case storeKind(raw) == "sqlite":
-		if path, _, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "?"); path == "" {
-			f.problem(key, "has no path; write sqlite:///path/to.db")
-		}
-	case storeKind(raw) == "postgres":
-		switch u, err := url.Parse(raw); { // the error would repeat the password
-		case !strings.HasPrefix(rest, "//"):
-			f.problem(key, "write it as postgres://user:password@host:5432/database")
-		case err != nil, strings.Contains(raw, "#"), strings.Count(raw, "@") > 1, u.User == nil && strings.Contains(raw, "@"):
-			f.problem(key, "is not a valid URL; percent-encode what is special in the password (@ is %%40, / is %%2F, ? is %%3F, # is %%23, %% is %%25)")
-		}
-	default:
-		f.problem(key, "its scheme is not known; Usher reads PostgreSQL and SQLite: postgres://user:password@host:5432/database or sqlite:///path/to.db")
-	}
-}
-
-const notInThisVersion = "not in this version yet; give the URL of Better Auth's database"
-
-// storeKind is what kind of database a URL means: postgres, sqlite, or nothing known.
-func storeKind(raw string) string {
-	switch scheme, _, _ := strings.Cut(raw, ":"); scheme {
-	case "postgres", "postgresql":
-		return "postgres"
-	case "sqlite", "file":
-		return "sqlite"
-	default:
-		return ""
-	}
-}
-
 func checkLimits(c *Config, f *findings) {
 	for key, share := range map[string]float64{"log.decisions.allowed": c.Log.Decisions.Allowed, "log.decisions.refused": c.Log.Decisions.Refused} {
 		if !(share >= 0 && share <= 1) {
@@ -177,6 +113,13 @@ func checkLimits(c *Config, f *findings) {
 			f.problem(key, "%s: must not be negative", formatDuration(d))
 		}
 	}
+	if c.Cache.TTLUnnotified > longestUnnotified {
+		f.problem("cache.ttl_unnotified", "%s: a revoked session may pass as long as that; write %s at most",
+			formatDuration(c.Cache.TTLUnnotified), formatDuration(longestUnnotified))
+	}
+	if c.Cache.TTL > longestTTL {
+		f.problem("cache.ttl", "%s: write %s at most; a longer memory saves nothing", formatDuration(c.Cache.TTL), formatDuration(longestTTL))
+	}
 	if c.BetterAuth.Session.ExpiresIn <= 0 {
 		f.problem("better_auth.session.expires_in", "%s: must be more than 0", formatDuration(c.BetterAuth.Session.ExpiresIn))
 	}
@@ -184,6 +127,11 @@ func checkLimits(c *Config, f *findings) {
 		f.problem("cache.size", "%d: must not be negative", c.Cache.Size)
 	}
 }
+
+const (
+	longestTTL        = time.Hour
+	longestUnnotified = time.Minute
+)
 
 // cookieName is what RFC 6265 lets a name be, without what Better Auth's own parser takes apart.
 var cookieName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

@@ -13,7 +13,7 @@ import (
 func TestValues(t *testing.T) {
 	const (
 		badURL   = "env USHER_STORE_URL: is not a valid URL; percent-encode what is special in the password (@ is %40, / is %2F, ? is %3F, # is %23, % is %25)"
-		noScheme = "env USHER_STORE_URL: its scheme is not known; Usher reads PostgreSQL and SQLite: postgres://user:password@host:5432/database or sqlite:///path/to.db"
+		noScheme = "env USHER_STORE_URL: its scheme is not known; Usher reads postgres://user:password@host:5432/database, sqlite:///path/to.db and redis://host:6379; for any other database give Better Auth's own API, as https://app.example.com/api/auth"
 		absolute = "write an absolute URL, as https://app.example.com"
 		address  = "write host:port, :port for every address of this machine, or off"
 	)
@@ -29,7 +29,9 @@ func TestValues(t *testing.T) {
 		{"USHER_STORE_URL", "postgres://u:hunter/x@db/app", badURL},
 		{"USHER_STORE_URL", "mongodb://db", noScheme},
 		{"USHER_STORE_URL", "host=db password=hunter2", "env USHER_STORE_URL: is no URL; write postgres://user:password@host:5432/database or sqlite:///path/to.db"},
-		{"USHER_STORE_URL", "https://app.example.com/api/auth", "env USHER_STORE_URL: https: asking Better Auth itself: not in this version yet; give the URL of Better Auth's database"},
+		{"USHER_STORE_URL", "https://app.example.com/api/auth", ""},
+		{"USHER_STORE_URL", "https://u:hunter2@app.example.com/api/auth", "env USHER_STORE_URL: write the URL of Better Auth's API, as https://app.example.com/api/auth, without user name, password or query"},
+		{"USHER_STORE_URL", "rediss+sentinel://:hunter2@a:26379,b:26379/main", ""},
 		{"USHER_STORE_URL", "sqlite:x.db ", "env USHER_STORE_URL: begins or ends in white space; remove it"},
 		{"USHER_STORE_TIMEOUT", "1999ms", ""},
 		{"USHER_STORE_TIMEOUT", "0", "env USHER_STORE_TIMEOUT: 0s: must be more than 0 and less than 2s, because the gate answers within 2s"},

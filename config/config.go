@@ -37,7 +37,7 @@ type Config struct {
 	Provision Provision `yaml:"provision"`
 	Internal  Internal  `yaml:"internal"`
 	Log       Log       `yaml:"log"`
-	Cache     Cache     `yaml:"cache" idle:"true"`
+	Cache     Cache     `yaml:"cache"`
 
 	places map[string]place // where each key was set, for Print
 }
@@ -54,7 +54,9 @@ type Listen struct {
 
 // Store is Better Auth's own storage.
 type Store struct {
-	// Better Auth's database: `postgres://user:password@host:5432/database` or `sqlite:///path/to.db`. Required.
+	// Where Better Auth keeps its sessions: `postgres://user:password@host:5432/database` or `sqlite:///path/to.db`;
+	// `redis://…` where it has no database at all; `https://app.example.com/api/auth`, Better Auth itself, where its
+	// database is one that Usher does not speak. Required.
 	URL URL `yaml:"url"`
 	// Longest time one request waits for the store, all lookups together; more than 0 and less than 2s, because the
 	// gate answers within 2s whatever happens.
@@ -62,22 +64,25 @@ type Store struct {
 	Secondary Secondary     `yaml:"secondary"`
 }
 
-// Secondary is Better Auth's secondaryStorage beside the database.
+// Secondary is Better Auth's secondaryStorage on Redis: beside the database, or, where `store.url` is a Redis itself, how
+// its keys begin.
 type Secondary struct {
-	// Redis that holds the sessions: `redis://…` or `rediss://…`. Empty: none.
-	URL URL `yaml:"url" later:"Better Auth's secondary storage"`
-	// What its keys begin with.
+	// Redis that holds the sessions: `redis://…`, `rediss://…` (TLS), `redis+sentinel://host:26379,host:26379/name` or
+	// `redis+cluster://host:7000,host:7001`. Empty: none.
+	URL URL `yaml:"url"`
+	// What its keys begin with; empty for most hand-written storages.
 	Prefix string `yaml:"prefix"`
 	// Better Auth's `session.storeSessionInDatabase`.
-	StoreSessionInDatabase bool `yaml:"store_session_in_database" later:"Better Auth's secondary storage"`
+	StoreSessionInDatabase bool `yaml:"store_session_in_database"`
 	// Better Auth's `session.preserveSessionInDatabase`.
-	PreserveSessionInDatabase bool `yaml:"preserve_session_in_database" later:"Better Auth's secondary storage"`
+	PreserveSessionInDatabase bool `yaml:"preserve_session_in_database"`
 }
 
 // Redis is Usher's own, for several replicas.
 type Redis struct {
-	// For caches and rate limits that replicas share: `redis://…` or `rediss://…`. Empty: each replica has its own.
-	URL URL `yaml:"url" idle:"true"`
+	// A cache that replicas share, before the store: written as `store.secondary.url`. What it holds is sealed with a key
+	// made from Better Auth's secret. While it does not answer, the store does. Empty: each replica remembers alone.
+	URL URL `yaml:"url"`
 }
 
 // Paths admits readings of a path that are refused otherwise. Set one only where the backend reads paths so.
@@ -105,11 +110,12 @@ type Decisions struct {
 	Refused float64 `yaml:"refused"`
 }
 
-// Cache bounds what is remembered of the store. This version asks the store every time, which is stricter.
+// Cache bounds what is remembered of the store. A session that is revoked, a user that is banned, a membership that
+// changes is forgotten at once, where the store can tell: see docs/operations.md.
 type Cache struct {
 	// Sessions remembered; 0 remembers none.
 	Size int `yaml:"size"`
-	// Longest time a session is remembered while notices of revocation arrive.
+	// Longest time a session is remembered while notices of revocation arrive; 0 remembers none.
 	TTL time.Duration `yaml:"ttl"`
 	// The same while none arrive: longest time a revoked session may still pass.
 	TTLUnnotified time.Duration `yaml:"ttl_unnotified"`

@@ -142,7 +142,7 @@ func (c *Config) OlderSecrets() []string {
 // Tables is how the app renamed Better Auth's tables and columns.
 func (c *Config) Tables() Tables { return c.BetterAuth.Tables }
 
-// Kind is the kind of database: postgres, sqlite, or nothing known.
+// Kind is the kind of storage: postgres, sqlite, redis, remote (Better Auth itself), or nothing known.
 func (s *Store) Kind() string { return storeKind(s.URL.Reveal()) }
 
 // indexed is the path of a list's item.

@@ -166,7 +166,7 @@ func TestOrigins(t *testing.T) {
 func TestStoreKind(t *testing.T) {
 	for raw, want := range map[string]string{
 		"postgres://db/app": "postgres", "postgresql://db/app": "postgres", "sqlite:///x.db": "sqlite", "file:x.db": "sqlite",
-		"redis://x": "", "": "", "https://x": "",
+		"redis://x": "redis", "rediss+cluster://x": "redis", "": "", "https://x": "remote", "mongodb://x": "",
 	} {
 		store := config.Store{URL: config.NewURL(raw)}
 		if got := store.Kind(); got != want {

@@ -62,7 +62,7 @@ rules:
     org: true
 cookie_prefix: acme
 `, want: `
-usher.yaml:2:8: store.url: its scheme is not known; Usher reads PostgreSQL and SQLite: postgres://user:password@host:5432/database or sqlite:///path/to.db
+usher.yaml:2:8: store.url: its scheme is not known; Usher reads postgres://user:password@host:5432/database, sqlite:///path/to.db and redis://host:6379; for any other database give Better Auth's own API, as https://app.example.com/api/auth
 usher.yaml:3:12: store.timeout: "soon": must be a duration, as 90s, 1.5h or 7d
 usher.yaml:4:3: store.retries: unknown key; docs/configuration.md lists them
 usher.yaml:5:1: lisen: unknown key; did you mean listen?
@@ -152,11 +152,21 @@ store:
   secondary: { url: "redis://cache.example.com", prefix: "x:", store_session_in_database: true }
 redis: { url: "cache.example.com:6379" }
 `, want: `
-usher.yaml:3:8: store.url: redis: sessions in Redis: not in this version yet; give the URL of Better Auth's database
 usher.yaml:4:12: store.timeout: 2s: must be more than 0 and less than 2s, because the gate answers within 2s
-usher.yaml:5:21: store.secondary.url: Better Auth's secondary storage is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:5:91: store.secondary.store_session_in_database: Better Auth's secondary storage is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:6:15: redis.url: write it as redis://host:6379 or rediss://…
+usher.yaml:5:21: store.secondary.url: store.url is a Redis already; remove this one, or let store.url be Better Auth's database
+usher.yaml:6:15: redis.url: write it as redis://host:6379, rediss://… for TLS, redis+sentinel://host:26379/name or redis+cluster://host:7000,host:7001
+`},
+		{name: "where sessions live", yaml: `better_auth: {url: "https://app.example.com", secret: ` + goodSecret + `}
+store:
+  url: postgres://db/app
+  secondary: { prefix: "a b", store_session_in_database: true, preserve_session_in_database: true }
+cache: { ttl: 2h, ttl_unnotified: 2m }
+`, want: `
+usher.yaml:4:24: store.secondary.prefix: holds white space; write Better Auth's keyPrefix as it is there
+usher.yaml:4:58: store.secondary.store_session_in_database: says how sessions live in a database and a Redis; set store.secondary.url to the Redis, or remove this key
+usher.yaml:4:94: store.secondary.preserve_session_in_database: says how sessions live in a database and a Redis; set store.secondary.url to the Redis, or remove this key
+usher.yaml:5:15: cache.ttl: 2h: write 1h at most; a longer memory saves nothing
+usher.yaml:5:35: cache.ttl_unnotified: 2m: a revoked session may pass as long as that; write 1m at most
 `},
 		{name: "later versions", yaml: rest + `headers: { ids: business }
 oauth: { providers: { google: { client_id: x, client_secret: hunter2 }, acme: {} } }

@@ -112,7 +112,7 @@ func (u *URL) read(d *decoder, n *yaml.Node, path string) {
 }
 
 var (
-	urlScheme    = regexp.MustCompile(`^(postgres|postgresql|sqlite|file|rediss?|https?|mysql|mariadb|mssql|libsql)$`)
+	urlScheme    = regexp.MustCompile(`^(postgres|postgresql|sqlite|file|rediss?(?:\+(?:sentinel|cluster))?|https?|mysql|mariadb|mssql|libsql)$`)
 	urlHosts     = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(:[0-9]{1,5})?(,([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)*$`)
 	urlUser      = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 	plainQueries = regexp.MustCompile(`^(sslmode|search_path|application_name|connect_timeout|target_session_attrs|host|port|user|mode|cache|db|pool_[a-z_]+)$`)

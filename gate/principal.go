@@ -117,8 +117,8 @@ type Principal struct {
 	User        User
 	Memberships []Membership // oldest first
 
-	// Plain says that every text of it is printable ASCII without "%", so that it can be written into a header as it is.
-	// Whoever keeps principals for long finds out once; false is always right, and slower.
+	// Plain says that Headers.Value writes every text above as it is: printable ASCII without "%", no space at either
+	// end. Whoever has looked sets it (a cache, once for many requests); false is always right.
 	Plain bool
 }
 

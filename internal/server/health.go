@@ -19,10 +19,18 @@ type Check struct {
 	Ask  func(context.Context) error
 }
 
+// Note is a state that an operator should know and that keeps nobody from being answered. It is shown to whoever may read
+// /readyz.
+type Note struct {
+	Name string
+	Say  func() string // must not block
+}
+
 // Health is what /healthz, /readyz and grpc.health.v1 say. Safe for concurrent use.
 type Health struct {
 	GRPC   *health.Server // register it on the gRPC server
 	checks []Check
+	notes  []Note
 
 	draining atomic.Bool
 	mu       sync.Mutex // one question at a time, so that a flood of probes is one question to the store
@@ -37,6 +45,9 @@ func NewHealth(checks ...Check) *Health {
 	h.serving(false)
 	return h
 }
+
+// Note adds to what /readyz says. Call it before anybody asks.
+func (h *Health) Note(n Note) { h.notes = append(h.notes, n) }
 
 // Drain says "not ready" from now on, whatever the checks say.
 func (h *Health) Drain() {
@@ -105,7 +116,8 @@ func (h *Health) state(ctx context.Context) (bool, map[string]string) {
 	return ready, said
 }
 
-// Ready is /readyz: 200 when every check answers, 503 with the name of what does not.
+// Ready is /readyz: 200 when every check answers, 503 with the name of what does not. Notes stand beside the checks and
+// change nothing: a gate that is slower to hear of revocations is still to be asked.
 func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "draining"})
@@ -116,7 +128,11 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	if !ready {
 		status, code = "not ready", http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, map[string]any{"status": status, "checks": checks})
+	said := map[string]any{"status": status, "checks": checks}
+	for _, note := range h.notes {
+		said[note.Name] = note.Say()
+	}
+	writeJSON(w, code, said)
 }
 
 // Live is /healthz: the process runs and answers.

@@ -60,6 +60,16 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+func TestNotesAreSaidAndChangeNothing(t *testing.T) {
+	h := NewHealth(Check{Name: "store", Ask: func(context.Context) error { return nil }})
+	h.Note(Note{Name: "revocation", Say: func() string { return "ttl-bound: no triggers" }})
+	w := httptest.NewRecorder()
+	Ops(h, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, `"revocation":"ttl-bound: no triggers"`) || !strings.Contains(body, `"status":"ready"`) {
+		t.Errorf("%d %s", w.Code, body)
+	}
+}
+
 func TestWatchTellsWhatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool

@@ -76,11 +76,6 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Gauge publishes a value that is asked for when the metrics are read. It must be registered once.
-func (m *Metrics) Gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-}
-
 // decision counts one. Labels are ours, never a client's words.
 func (m *Metrics) decision(edge string, d gate.Decision, took time.Duration) {
 	k := kind{edge, d.Verdict, d.Reason}

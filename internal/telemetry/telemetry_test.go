@@ -112,6 +112,25 @@ func TestStoreMetrics(t *testing.T) {
 	}
 }
 
+func TestPublishedValues(t *testing.T) {
+	m := NewMetrics("v", "c")
+	m.Gauge("usher_test_gauge", "A value.", func() float64 { return 1.5 })
+	m.Counter("usher_test_total", "A count.", func() float64 { return 7 })
+	late := m.Lag("usher_test_lag_seconds", "How late.")
+	late(20 * time.Millisecond)
+	late(-time.Second) // clocks differ
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		"usher_test_gauge 1.5", "usher_test_total 7", `usher_test_lag_seconds_bucket{le="0.001"} 1`,
+		`usher_test_lag_seconds_bucket{le="0.025"} 2`, "usher_test_lag_seconds_sum 0.02",
+	} {
+		if !strings.Contains(w.Body.String(), line+"\n") {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+}
+
 func TestLoggerRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, c := range []LogConfig{{Level: "loud"}, {Format: "xml"}} {
 		if _, err := NewLogger(&bytes.Buffer{}, c); err == nil {
