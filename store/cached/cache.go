@@ -102,11 +102,8 @@ func (c *Cache) Resolve(ctx context.Context, credential gate.Credential) (*gate.
 		return c.look(ctx, credential, key)
 	}
 	now := c.now()
-	if e, found := c.known.GetIfPresent(key); found && c.valid(&e, now) {
-		if p, err := store.Unpack(e.principal()); err == nil {
-			c.counts.hits.add(key)
-			return p, nil
-		}
+	if p := c.recall(key, now); p != nil {
+		return p, nil
 	}
 	if e, found := c.unknown.get(key); found && c.valid(&e, now) {
 		c.counts.unknown.add(key)
@@ -119,6 +116,27 @@ func (c *Cache) Resolve(ctx context.Context, credential gate.Credential) (*gate.
 	}
 	c.counts.misses.add(key)
 	return c.look(ctx, credential, key)
+}
+
+// Recall implements gate.Recaller: somebody who is remembered, without a lookup.
+func (c *Cache) Recall(credential gate.Credential) *gate.Principal {
+	if token := credential.Token(); c.known != nil && store.Askable(token) {
+		return c.recall(store.SessionTag(token), c.now())
+	}
+	return nil
+}
+
+func (c *Cache) recall(key store.Tag, now time.Duration) *gate.Principal {
+	e, found := c.known.GetIfPresent(key)
+	if !found || !c.valid(&e, now) {
+		return nil
+	}
+	p, err := store.Unpack(e.principal())
+	if err != nil {
+		return nil
+	}
+	c.counts.hits.add(key)
+	return p
 }
 
 // remember keeps an answer if it may be kept, and reports whether a notice about it overlapped the lookup.
