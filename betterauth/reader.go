@@ -58,7 +58,8 @@ func NewReader(c Config) (*Reader, error) {
 	return r, nil
 }
 
-// Read implements gate.Reader. A Credential's token is a copy: it may outlive the request and the buffers it came in.
+// Read implements gate.Reader. A Credential's token never shares memory with a prover; with the request's texts it may,
+// which nobody can change.
 func (rd *Reader) Read(r *gate.Request) (gate.Credentials, error) {
 	if token, ours := bearerToken(r.Authorization); ours {
 		return rd.readBearer(token)
@@ -72,7 +73,7 @@ func (rd *Reader) readBearer(token string) (gate.Credentials, error) {
 		if rd.requireSignature || !bearerShape(token) {
 			return found, gate.ErrBadCredential
 		}
-		found.Add(gate.Proven(gate.ByBearer, strings.Clone(token)))
+		found.Add(gate.Proven(gate.ByBearer, token))
 		return found, nil
 	}
 	p := rd.provers.Get().(*prover)
@@ -83,7 +84,7 @@ func (rd *Reader) readBearer(token string) (gate.Credentials, error) {
 	if !ok || bytes.IndexByte(proven, '.') >= 0 || !bearerShape(proven) {
 		return found, gate.ErrBadCredential
 	}
-	found.Add(gate.Proven(gate.ByBearer, string(proven)))
+	found.Add(gate.Proven(gate.ByBearer, kept(proven, token)))
 	return found, nil
 }
 
@@ -122,10 +123,19 @@ func (p *prover) tryCookies(lines []string, name string) (found gate.Credentials
 				continue // just cleared: signed out, nothing forged
 			}
 			looked++
-			if token, ok := p.prove(value); ok && !found.Add(gate.Proven(gate.ByCookie, string(token))) {
+			if token, ok := p.prove(value); ok && !found.Add(gate.Proven(gate.ByCookie, kept(token, value))) {
 				return found, looked // as many as the gate will try
 			}
 		}
 	}
 	return found, looked
+}
+
+// kept is a token that outlives the prover's memory. Better Auth's own tokens need no escaping, so that the value it came
+// in begins with them, and nothing has to be copied.
+func kept(token []byte, value string) string {
+	if len(value) >= len(token) && value[:len(token)] == string(token) {
+		return value[:len(token)]
+	}
+	return string(token)
 }

@@ -62,7 +62,7 @@ func compare(t *testing.T, s *Server, raw []byte) {
 		return
 	}
 	r := new(gate.Request)
-	if !s.read(string(raw), askerOf(from("10.0.0.7")), r) {
+	if !s.readInto(r, question(raw), askerOf(from("10.0.0.7"))) {
 		return // groups, which nobody sends, and names that are not UTF-8: refused
 	}
 	http := q.GetAttributes().GetRequest().GetHttp()

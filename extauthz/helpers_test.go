@@ -146,3 +146,11 @@ func switches(o *corev3.HeaderValueOption) (*wrapperspb.BoolValue, corev3.Header
 	//lint:ignore SA1019 every Envoy of today reads this one, and ignores the other
 	return o.GetAppend(), o.GetAppendAction()
 }
+
+// readInto is read, into a request that outlives the exchange.
+func (s *Server) readInto(q *gate.Request, raw question, asker netip.Addr) (whole bool) {
+	x := &exchange{server: s, asked: raw}
+	whole = s.read(x, asker)
+	*q = x.request
+	return whole
+}

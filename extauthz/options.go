@@ -44,7 +44,7 @@ func recovered(ctx context.Context, request any, info *grpc.UnaryServerInfo, nex
 			}
 		}
 		if ours && err != nil {
-			response, err = encode(broken()), nil
+			response, err = encode(broken()), nil // what was begun is left to whoever still runs with it
 		}
 	}()
 	return next(ctx, request)

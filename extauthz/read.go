@@ -48,11 +48,21 @@ type message struct {
 	source         string   // the connection-level peer of the proxy
 }
 
-// read fills q from an encoded CheckRequest, which came from the proxy at the address asker. A message that has no single
-// meaning is refused in q; one that cannot be read to its end is reported, because then there may be headers nobody saw.
-func (s *Server) read(raw string, asker netip.Addr, q *gate.Request) (whole bool) {
-	m := message{headers: s.headers, q: q}
-	if !each(raw, m.check) || slices.ContainsFunc(q.Aliases, unspeakable) {
+// reset makes m the zero message; the memory of its list stays.
+func (m *message) reset() {
+	clear(m.forwardedFor)
+	chain := m.forwardedFor[:0]
+	*m = message{}
+	m.forwardedFor = chain
+}
+
+// read fills the request of an exchange from its question, which came from the proxy at the address asker. A message that
+// has no single meaning is refused in the request; one that cannot be read to its end is reported, because then there may
+// be headers nobody saw.
+func (s *Server) read(x *exchange, asker netip.Addr) (whole bool) {
+	m, q := &x.message, &x.request
+	m.headers, m.q = s.headers, q
+	if !each(string(x.asked), m.check) || slices.ContainsFunc(q.Aliases, unspeakable) {
 		q.Refuse(gate.AmbiguousRequest)
 		return false
 	}
@@ -114,13 +124,24 @@ func (m *message) http(f field) bool {
 		m.mapped = true
 		return m.header(f.value)
 	case httpHeaderMap:
-		return each(f.value, func(f field) bool {
-			if f.number != headerMapHeaders {
-				return true
-			}
+		return m.list(f.value)
+	}
+	return true
+}
+
+// list reads a HeaderMap: a loop without a call in between, because it is most of a message.
+func (m *message) list(encoded string) bool {
+	for encoded != "" {
+		f, rest, ok := cut(encoded)
+		if !ok {
+			return false
+		}
+		if encoded = rest; f.number == headerMapHeaders {
 			m.listed = true
-			return m.header(f.value)
-		})
+			if !m.header(f.value) {
+				return false
+			}
+		}
 	}
 	return true
 }

@@ -83,7 +83,7 @@ func TestFieldNumbers(t *testing.T) {
 func (s *Server) readAll(t testing.TB, q *authv3.CheckRequest) *gate.Request {
 	t.Helper()
 	r := new(gate.Request)
-	if !s.read(string(marshal(t, q)), netip.MustParseAddr("10.0.0.7"), r) {
+	if !s.readInto(r, marshal(t, q), netip.MustParseAddr("10.0.0.7")) {
 		t.Error("a sound message is not read to its end")
 	}
 	return r

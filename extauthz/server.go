@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
+	"sync"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
@@ -31,6 +33,10 @@ type Server struct {
 	headers *gate.Headers
 	proxies gate.Proxies
 	log     *slog.Logger
+
+	info      grpc.UnaryServerInfo // what interceptors are told of a check
+	exchanges sync.Pool
+	replies   replies
 }
 
 var _ authv3.AuthorizationServer = (*Server)(nil)
@@ -43,7 +49,9 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{gate: c.Gate, headers: c.Gate.Headers(), proxies: c.Proxies, log: c.Log}, nil
+	s := &Server{gate: c.Gate, headers: c.Gate.Headers(), proxies: c.Proxies, log: c.Log}
+	s.info = grpc.UnaryServerInfo{Server: s, FullMethod: authv3.Authorization_Check_FullMethodName}
+	return s, nil
 }
 
 // Register adds the service to a server made with ServerOptions, and the health service beside it unless it is nil.
@@ -75,32 +83,56 @@ var unreadable = []byte{0xff}
 
 // check is what a grpc.Server calls.
 func check(server any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-	asked := new(question)
-	if err := decode(asked); err != nil {
+	s := server.(*Server)
+	x := s.begin()
+	if err := decode(x); err != nil {
 		return nil, err // the message is too long or broke off; grpc-go has told Envoy already
 	}
-	answer := func(ctx context.Context, asked any) (any, error) {
-		return server.(*Server).answer(ctx, *asked.(*question)), nil
-	}
 	if intercept == nil {
-		return answer(ctx, asked)
+		return judged(ctx, x)
 	}
-	info := &grpc.UnaryServerInfo{Server: server, FullMethod: authv3.Authorization_Check_FullMethodName}
-	return intercept(ctx, asked, info, answer)
+	info := &s.info
+	if info.Server == nil { // the zero Server
+		info = &grpc.UnaryServerInfo{Server: s, FullMethod: authv3.Authorization_Check_FullMethodName}
+	}
+	return intercept(ctx, x, info, judged)
 }
 
-// answer judges an encoded CheckRequest and encodes the CheckResponse. It has an answer to everything.
-func (s *Server) answer(ctx context.Context, asked question) (response reply) {
+// judged is the handler behind interceptors.
+func judged(ctx context.Context, asked any) (any, error) {
+	x := asked.(*exchange)
+	if !x.server.judge(ctx, x) {
+		return encode(broken()), nil
+	}
+	return x, nil
+}
+
+// answer judges an encoded CheckRequest and returns the CheckResponse. It has an answer to everything.
+func (s *Server) answer(ctx context.Context, asked question) reply {
+	x := s.begin()
+	x.asked = asked
+	if !s.judge(ctx, x) {
+		return encode(broken())
+	}
+	response := reply(slices.Clone(*x.reply))
+	s.replies.Put(x.reply)
+	s.end(x)
+	return response
+}
+
+// judge answers the question of an exchange. It reports false when something panicked: the exchange is lost then.
+func (s *Server) judge(ctx context.Context, x *exchange) (ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			response = encode(broken())
+			ok = false
 			s.complain("extauthz: panic", v)
 		}
 	}()
-	q := &gate.Request{Edge: "envoy-grpc"}
+	q := &x.request
+	q.Edge = "envoy-grpc"
 	whole := true
 	if asker := askerOf(ctx); s.proxies.Trusts(asker) {
-		whole = s.read(string(asked), asker, q)
+		whole = s.read(x, asker)
 	} else {
 		q.Client = asker
 		q.Refuse(gate.UntrustedProxy)
@@ -109,7 +141,8 @@ func (s *Server) answer(ctx context.Context, asked question) (response reply) {
 	if !whole && d.Verdict == gate.Allow { // a gate that is switched off passes everybody, but not headers it has not seen
 		d = gate.Decision{Reason: gate.AmbiguousRequest}
 	}
-	return encode(s.gate.Answer(q, d), d.Facts())
+	x.encode(&d)
+	return true
 }
 
 func (s *Server) complain(what string, v any) {

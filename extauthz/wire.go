@@ -14,6 +14,18 @@ type field struct {
 // cut takes the first field off an encoded message. It works on a string so that what is read can be kept without
 // copying it.
 func cut(message string) (first field, rest string, ok bool) {
+	// Nearly all of them: a number below 16 and less than 128 bytes.
+	if len(message) >= 2 && message[0]&0x87 == byte(protowire.BytesType) && message[0] > 0x07 && message[1] < 0x80 {
+		end := 2 + int(message[1])
+		if end > len(message) {
+			return field{}, "", false
+		}
+		return field{protowire.Number(message[0] >> 3), message[2:end]}, message[end:], true
+	}
+	return cutAny(message)
+}
+
+func cutAny(message string) (first field, rest string, ok bool) {
 	tag, rest, ok := cutVarint(message)
 	number, kind := protowire.DecodeTag(tag)
 	if !ok || !number.IsValid() {

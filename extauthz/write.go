@@ -33,28 +33,30 @@ const (
 	valueString        protowire.Number = 3 // Value.string_value
 	appendOrAdd        uint64           = 0 // HeaderAppendAction APPEND_IF_EXISTS_OR_ADD
 	overwriteIfOrAdd   uint64           = 2 // HeaderAppendAction OVERWRITE_IF_EXISTS_OR_ADD
-	typicalLength                       = 768
 )
 
-// encode makes the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong (a
-// header of no name, a line break in a value): then it answers that something broke, never a pass without identity.
+// encode makes the CheckResponse of an answer in memory of its own.
+func encode(a gate.Answer, facts []gate.Fact) reply { return appendReply(nil, &a, facts) }
+
+// appendReply appends the CheckResponse of an answer. It is the only maker of one. What it is given to write may be wrong
+// (a header of no name, a line break in a value): then it answers that something broke, never a pass without identity.
 // Anything but an Allow that is sound is a denial, so also the zero Answer.
-func encode(a gate.Answer, facts []gate.Fact) reply {
-	if !sound(&a) {
-		a, facts = broken()
+func appendReply(b []byte, a *gate.Answer, facts []gate.Fact) []byte {
+	if !sound(a) {
+		instead, why := broken()
+		a, facts = &instead, why
 	}
-	b := make([]byte, 0, typicalLength)
 	b, status := open(b, checkStatus)
 	if a.Verdict != gate.Allow { // left out, this is code 0, and the request passes
 		b = appendNumber(b, statusCode, uint64(code(a.Verdict)))
 	}
 	b = closeAt(b, status)
 	if a.Verdict == gate.Allow {
-		b = appendAllowed(b, &a)
+		b = appendAllowed(b, a)
 	} else {
-		b = appendDenied(b, &a)
+		b = appendDenied(b, a)
 	}
-	return appendMetadata(b, facts)
+	return appendMetadata(b, facts, a.Plain)
 }
 
 // broken is the answer when the real one could not be made. The zero Gate knows it.
@@ -74,12 +76,14 @@ func code(v gate.Verdict) codes.Code {
 // not answer; but a cookie for the client is added to what the backend answers, beside the backend's own.
 func appendAllowed(b []byte, a *gate.Answer) []byte {
 	b, ok := open(b, checkOK)
-	for _, line := range a.Identity {
-		b = appendOverwriting(b, okHeaders, line)
+	for i := range a.Identity {
+		b = appendIdentity(b, &a.Identity[i])
 	}
-	slices.Sort(a.Remove)
-	for _, name := range slices.Compact(a.Remove) {
-		b = appendText(b, okHeadersToRemove, name)
+	if len(a.Remove) > 0 {
+		slices.Sort(a.Remove)
+		for _, name := range slices.Compact(a.Remove) {
+			b = appendText(b, okHeadersToRemove, name)
+		}
 	}
 	if cookie := a.Cookie.Line(); cookie != "" {
 		b = appendBeside(b, okResponseHeaders, gate.Header{Name: "set-cookie", Value: cookie})
@@ -88,13 +92,29 @@ func appendAllowed(b []byte, a *gate.Answer) []byte {
 	return closeAt(b, ok)
 }
 
-// appendOverwriting writes a header that takes the place of any of its name. The switches say so twice: one is obsolete,
-// the other was read in two ways.
+// overwrite ends a HeaderValueOption whose header takes the place of any of its name: a BoolValue that is there and
+// false, and the action. It says so twice: the one is obsolete, the other was read in two ways.
+const overwrite = string(byte(optionAppend)<<3|byte(protowire.BytesType)) + "\x00" +
+	string(byte(optionAppendAction)<<3|byte(protowire.VarintType)) + string(byte(overwriteIfOrAdd))
+
+// appendIdentity appends one identity header. All lengths of an ordinary one take one byte.
+func appendIdentity(b []byte, line *gate.Header) []byte {
+	header := 2 + len(line.Name) + 2 + len(line.Value)
+	if option := 2 + header + len(overwrite); option < 0x80 {
+		b = append(b, tag(okHeaders, protowire.BytesType), byte(option), tag(optionHeader, protowire.BytesType), byte(header))
+		b = append(b, tag(entryKey, protowire.BytesType), byte(len(line.Name)))
+		b = append(b, line.Name...)
+		b = append(b, tag(entryValue, protowire.BytesType), byte(len(line.Value)))
+		b = append(b, line.Value...)
+		return append(b, overwrite...)
+	}
+	return appendOverwriting(b, okHeaders, *line)
+}
+
+// appendOverwriting writes a header that takes the place of any of its name.
 func appendOverwriting(b []byte, number protowire.Number, line gate.Header) []byte {
 	b, option := appendOption(b, number, line)
-	b = appendText(b, optionAppend, "") // a BoolValue that is there and false
-	b = appendNumber(b, optionAppendAction, overwriteIfOrAdd)
-	return closeAt(b, option)
+	return closeAt(append(b, overwrite...), option)
 }
 
 // appendBeside writes a header that leaves those of its name alone, and says so twice.
@@ -142,14 +162,18 @@ func refusal(status int) int {
 
 // appendMetadata writes the facts as dynamic metadata, for Envoy's access logs and rate limits. They come from the
 // database: a byte that is not UTF-8 would make the whole answer unreadable.
-func appendMetadata(b []byte, facts []gate.Fact) []byte {
+func appendMetadata(b []byte, facts []gate.Fact, plain bool) []byte {
 	b, metadata := open(b, checkMetadata)
-	for _, fact := range facts {
+	for i := range facts {
+		name, text := facts[i].Name, facts[i].Value
+		if !plain {
+			text = strings.ToValidUTF8(text, "\uFFFD")
+		}
 		var entry, value int
 		b, entry = open(b, structFields)
-		b = appendText(b, entryKey, fact.Name)
+		b = appendText(b, entryKey, name)
 		b, value = open(b, entryValue)
-		b = appendText(b, valueString, strings.ToValidUTF8(fact.Value, "\uFFFD"))
+		b = appendText(b, valueString, text)
 		b = closeAt(b, value)
 		b = closeAt(b, entry)
 	}
@@ -164,6 +188,9 @@ func sound(a *gate.Answer) bool {
 		lines = a.Identity
 		if !printable(a.Cookie.Line()) {
 			return false
+		}
+		if a.Plain { // and the names are gate.NewHeaders'
+			lines = nil
 		}
 	}
 	for _, line := range lines {

@@ -18,8 +18,8 @@ func envoy() dialect {
 			c.q.Method, c.q.Host, c.q.Target = c.r.Method, c.r.Host, c.target
 			c.q.Scheme = c.word("X-Forwarded-Proto")
 		},
-		write: func(_ *Handler, _ *check, _ gate.Decision, a *gate.Answer) reply {
-			out := plain(a)
+		write: func(_ *Handler, c *check, _ gate.Decision, a *gate.Answer) reply {
+			out := c.plain(a)
 			if names := slices.Concat(a.Unset, a.Remove); a.Verdict == gate.Allow && len(names) > 0 {
 				slices.Sort(names)
 				out.add("X-Envoy-Auth-Headers-To-Remove", strings.Join(slices.Compact(names), ","))

@@ -80,7 +80,7 @@ func FuzzOriginalURL(f *testing.F) {
 	}
 	var seen *gate.Request
 	w := newWorld(f, func(c *gate.Config) {
-		c.Observe = func(r *gate.Request, _ gate.Decision, _ time.Duration) { seen = r }
+		c.Observe = func(r *gate.Request, _ gate.Decision, _ time.Duration) { again := *r; seen = &again }
 	})
 	f.Fuzz(func(t *testing.T, method, url string) {
 		question := "X-Original-Method: " + method + "\nX-Original-URL: " + url + "\n"

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/usherauth/usher/gate"
@@ -28,6 +29,7 @@ type Handler struct {
 	proxies gate.Proxies
 	tickets tickets
 	log     *slog.Logger
+	checks  sync.Pool
 }
 
 // New makes a Handler.
@@ -56,41 +58,69 @@ type dialect struct {
 	write  func(h *Handler, c *check, d gate.Decision, a *gate.Answer) reply // nil: the answer as it is
 }
 
-// check is one question of a proxy.
+// check is one question of a proxy, and the memory this takes. It is used again for another one: of two people's checks,
+// never one may show in the other. So it is put back in one place, empty, after the answer was written, and one that was
+// not finished (a panic) is put back by nobody.
 type check struct {
 	dialect dialect
 	r       *http.Request // the question itself
-	q       *gate.Request // the original request, once it is read
+	q       *gate.Request // the original request, once it is read: always the one below
 	target  string        // what follows the path of the check: the original target, on Envoy
+
+	request gate.Request
+	reply   gate.Answer
+	lines   []gate.Header // of what is written
+}
+
+// begin takes an empty check.
+func (h *Handler) begin(r *http.Request) *check {
+	c, ok := h.checks.Get().(*check)
+	if !ok {
+		c = new(check)
+	}
+	c.r, c.q = r, &c.request
+	return c
+}
+
+// end forgets the check and puts it back. The caller has no use for it any more.
+func (h *Handler) end(c *check) {
+	c.request.Reset()
+	c.reply.Reset()
+	clear(c.lines[:cap(c.lines)])
+	c.dialect, c.r, c.q, c.target, c.lines = dialect{}, nil, nil, "", c.lines[:0]
+	h.checks.Put(c)
 }
 
 // ServeHTTP answers a check, or 404. It expects no ServeMux in front.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, ok := parse(r)
+	c := h.begin(r)
 	switch {
-	case !ok:
+	case !c.parse():
 		respond(w, r, notFound())
 	case h.gate == nil:
 		_, a := broken()
-		respond(w, r, plain(&a))
+		respond(w, r, plain(&a, nil))
 	default:
-		respond(w, r, h.answer(c))
+		out, ok := h.answer(c)
+		respond(w, r, out)
+		if ok {
+			h.end(c)
+		}
 	}
 }
 
 // parse finds which proxy asks, and the rule its configuration picked: /gate/NAME[@RULE], on Envoy with the original
 // target behind it. The query of a check means nothing: Caddy appends the client's.
-func parse(r *http.Request) (*check, bool) {
-	rest, ok := strings.CutPrefix(r.RequestURI, "/gate/")
+func (c *check) parse() bool {
+	rest, ok := strings.CutPrefix(c.r.RequestURI, "/gate/")
 	if !ok {
-		return nil, false
+		return false
 	}
 	name, rest := until(rest, "@/?")
-	c := &check{r: r, q: new(gate.Request)}
 	rest = c.rule(rest)
 	if name == "envoy" {
 		c.dialect, c.target = envoy(), rest
-		return c, true
+		return true
 	}
 	rest, _, _ = strings.Cut(rest, "?")
 	switch name {
@@ -106,9 +136,9 @@ func parse(r *http.Request) (*check, bool) {
 			c.dialect, rest = nginxAnswer(), c.rule(tail)
 		}
 	default:
-		return nil, false
+		return false
 	}
-	return c, rest == ""
+	return rest == ""
 }
 
 // rule takes @RULE off the rest of a path.
@@ -132,13 +162,13 @@ func until(s, characters string) (before, rest string) {
 	return s, ""
 }
 
-// answer judges the original request. It has an answer to everything.
-func (h *Handler) answer(c *check) (out reply) {
+// answer judges the original request. It has an answer to everything; ok is false when something panicked.
+func (h *Handler) answer(c *check) (out reply, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("forwardauth: panic", "edge", c.dialect.edge, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			d, a := broken()
-			out = h.write(c, d, &a)
+			out, ok = h.write(c, d, &a), false
 		}
 	}()
 	c.q.Edge = c.dialect.edge
@@ -149,14 +179,16 @@ func (h *Handler) answer(c *check) (out reply) {
 	} else {
 		d = h.gate.Check(c.r.Context(), c.q)
 	}
-	a := h.gate.Answer(c.q, d)
-	return h.write(c, d, &a)
+	h.gate.AnswerTo(&c.reply, c.q, &d)
+	return h.write(c, d, &c.reply), true
 }
 
 func (h *Handler) write(c *check, d gate.Decision, a *gate.Answer) reply {
-	out := plain(a)
+	var out reply
 	if c.dialect.write != nil {
 		out = c.dialect.write(h, c, d, a)
+	} else {
+		out = c.plain(a)
 	}
 	if c.q.Method == http.MethodHead {
 		out.body = ""

@@ -17,7 +17,7 @@ func nginx() dialect {
 		read:   original,
 		write: func(h *Handler, c *check, d gate.Decision, a *gate.Answer) reply {
 			if a.Verdict == gate.Allow {
-				return plain(a)
+				return c.plain(a)
 			}
 			out := reply{status: http.StatusForbidden}
 			if a.Verdict == gate.SignIn {

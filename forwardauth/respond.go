@@ -12,12 +12,25 @@ type reply struct {
 	status int
 	lines  []gate.Header
 	body   string
+	known  int // how many lines, from the first, are known to be sound
 }
 
-// plain writes an answer as it is: identity and a cookie on an allow and nowhere else.
-func plain(a *gate.Answer) reply {
+// plain writes an answer as it is, in the memory of the check.
+func (c *check) plain(a *gate.Answer) reply {
+	out := plain(a, c.lines)
 	if a.Verdict == gate.Allow {
-		out := reply{status: http.StatusOK, lines: append(a.Identity, a.Headers...)}
+		c.lines = out.lines
+	}
+	return out
+}
+
+// plain writes an answer as it is: identity and a cookie on an allow and nowhere else. The lines may come to lie in room.
+func plain(a *gate.Answer, room []gate.Header) reply {
+	if a.Verdict == gate.Allow {
+		out := reply{status: http.StatusOK, lines: append(append(room[:0], a.Identity...), a.Headers...)}
+		if a.Plain {
+			out.known = len(a.Identity)
+		}
 		if line := a.Cookie.Line(); line != "" {
 			out.add("Set-Cookie", line)
 		}
@@ -50,9 +63,9 @@ func (out *reply) add(name, value string) {
 // respond writes a reply. It is the only place that writes one. What it is given may be wrong (a line break in a value):
 // then it says that something broke, and never lets anything pass.
 func respond(w http.ResponseWriter, r *http.Request, out reply) {
-	if !sound(out.lines) {
+	if !sound(out.lines[out.known:]) {
 		_, a := broken()
-		out = plain(&a)
+		out = plain(&a, nil)
 	}
 	if out.status == 0 {
 		out.status = http.StatusForbidden

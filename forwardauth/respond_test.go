@@ -29,7 +29,7 @@ func TestZeroReplyRefuses(t *testing.T) {
 		{Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}}},
 		{Verdict: 77, Status: 100},
 	} {
-		if got := answer("GET", plain(&a)); got.Code != 403 || got.Header().Get("X-User-Id") != "" {
+		if got := answer("GET", plain(&a, nil)); got.Code != 403 || got.Header().Get("X-User-Id") != "" {
 			t.Errorf("%+v is %d with identity %q", a, got.Code, got.Header().Get("X-User-Id"))
 		}
 	}
@@ -51,7 +51,7 @@ func TestUnsoundLinesAreNotWritten(t *testing.T) {
 		{Name: "X_User_Id", Value: "a"},
 		{Name: "Ü", Value: "a"},
 	} {
-		got := answer("GET", plain(&gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}, line}}))
+		got := answer("GET", plain(&gate.Answer{Verdict: gate.Allow, Status: 200, Identity: []gate.Header{{Name: "X-User-Id", Value: "u"}, line}}, nil))
 		if got.Code != 503 || got.Header().Get("X-User-Id") != "" || got.Header().Get("X-Usher-Reason") != "INTERNAL_ERROR" {
 			t.Errorf("%q: %d %v", line, got.Code, got.Header())
 		}

@@ -19,6 +19,9 @@ type Answer struct {
 	Headers  []Header  // for the client, or the proxy; never identity
 	Cookie   SetCookie // on Allow: for the client, beside whatever the backend sets; see NoStore
 	Body     string
+
+	// Plain says that every value in Identity is known to be printable ASCII: an edge need not look at it again.
+	Plain bool
 }
 
 // NoStore is what becomes of the Cache-Control of a backend's response that hands out a Cookie: another's cache must not.
@@ -26,14 +29,24 @@ const NoStore = "no-store"
 
 // Answer says what a decision means: status, headers, names to remove, body.
 func (g *Gate) Answer(r *Request, d Decision) Answer {
-	a := Answer{Verdict: d.Verdict, Headers: make([]Header, 0, 5)}
+	var a Answer
+	g.AnswerTo(&a, r, &d)
+	return a
+}
+
+// AnswerTo is Answer for an edge that answers one request after the other: it forgets what a held, and writes into the
+// memory of its lists.
+func (g *Gate) AnswerTo(a *Answer, r *Request, d *Decision) {
+	a.Reset()
+	a.Verdict = d.Verdict
 	a.header("X-Usher-Reason", string(d.Reason))
 	a.header("Cache-Control", "no-store")
 	switch d.Verdict {
 	case Allow:
 		a.Status = 200
-		a.Identity, a.Cookie = g.config.Headers.identityOf(d), d.Cookie
-		g.config.Headers.removals(&a, r)
+		a.Cookie = d.Cookie
+		g.config.Headers.identify(a, d)
+		g.config.Headers.remove(a, r)
 	case SignIn:
 		if to := g.signIn(r); to != "" {
 			a.Status = 302
@@ -51,10 +64,25 @@ func (g *Gate) Answer(r *Request, d Decision) Answer {
 		a.Verdict, a.Status = Deny, 403
 		a.json(d.Reason.message(), string(d.Reason))
 	}
-	return a
+}
+
+// Reset makes a the zero Answer, a denial that names nobody. The memory of its lists stays, and no text in it.
+func (a *Answer) Reset() {
+	identity, unset, remove, headers := emptied(a.Identity), emptied(a.Unset), emptied(a.Remove), emptied(a.Headers)
+	*a = Answer{}
+	a.Identity, a.Unset, a.Remove, a.Headers = identity, unset, remove, headers
+}
+
+// emptied is a list without members in the same memory, which holds on to none of them.
+func emptied[T any](list []T) []T {
+	clear(list)
+	return list[:0]
 }
 
 func (a *Answer) header(name, value string) {
+	if a.Headers == nil {
+		a.Headers = make([]Header, 0, 5)
+	}
 	a.Headers = append(a.Headers, Header{name, value})
 }
 
@@ -108,63 +136,98 @@ func (g *Gate) SignInURL(r *Request, d Decision) string {
 	return g.signIn(r)
 }
 
-// identityOf lists the identity headers that have a value.
-func (h *Headers) identityOf(d Decision) []Header {
-	p := d.Principal
-	if p == nil {
-		return nil
-	}
-	out := make([]Header, 0, fieldCount)
-	add := func(field Field, value string) {
-		if value != "" && h.names[field] != "" {
-			out = append(out, Header{h.names[field], h.Value(value)})
+// identify lists the identity headers that have a value, and the others as unset.
+func (h *Headers) identify(a *Answer, d *Decision) {
+	if a.Unset == nil { // one piece of memory each, not one after the other
+		a.Unset = make([]string, 0, fieldCount+1)
+		if d.Principal != nil {
+			a.Identity = make([]Header, 0, fieldCount)
 		}
 	}
-	add(UserID, p.User.ID)
-	add(UserEmail, p.User.Email)
-	if p.User.EmailVerified {
-		add(UserEmailVerified, "true")
-	} else {
-		add(UserEmailVerified, "false")
-	}
-	add(UserName, p.User.Name)
-	add(UserRole, string(p.User.Roles))
-	add(SessionID, p.Session.ID)
-	if m := d.Membership; m != nil {
-		add(OrgID, m.OrganizationID)
-		add(OrgSlug, m.Slug)
-		add(OrgName, m.Name)
-		add(OrgRole, string(m.Roles))
-		if slices.Contains(m.Teams, p.Session.ActiveTeam) {
-			add(TeamID, p.Session.ActiveTeam)
+	a.Plain = d.Principal != nil && d.Principal.Plain
+	for field, name := range h.names {
+		if name == "" {
+			continue
+		}
+		value := d.field(Field(field))
+		switch {
+		case value != "":
+			if !a.Plain {
+				value = h.Value(value)
+			}
+			a.Identity = append(a.Identity, Header{name, value})
+		case Field(field) != h.orgField:
+			a.Unset = append(a.Unset, h.lower[field])
 		}
 	}
-	add(AuthMethod, string(d.Method))
-	add(ImpersonatedBy, p.Session.ImpersonatedBy)
-	return out
-}
-
-// removals finds what must not reach the backend from the client: identity headers this answer does not set, and every
-// alias of any, also of those it sets.
-func (h *Headers) removals(a *Answer, r *Request) {
-	set := func(lower string) bool {
-		return slices.ContainsFunc(a.Identity, func(line Header) bool { return strings.EqualFold(line.Name, lower) })
-	}
-	a.Unset = make([]string, 0, fieldCount+1)
-	given := a.Identity // in the order of the fields
-	for field, lower := range h.lower {
-		if len(given) > 0 && given[0].Name == h.names[field] {
-			given = given[1:]
-		} else if lower != "" && lower != h.org {
-			a.Unset = append(a.Unset, lower)
-		}
-	}
-	if h.org != "" && !set(h.org) {
+	if h.org != "" && !a.sets(h.org) {
 		a.Unset = append(a.Unset, h.org)
 	}
+}
+
+// field is what the decision says about a field; empty: nothing.
+func (d *Decision) field(f Field) string {
+	p, m := d.Principal, d.Membership
+	if p == nil {
+		return ""
+	}
+	switch f {
+	case UserID:
+		return p.User.ID
+	case UserEmail:
+		return p.User.Email
+	case UserEmailVerified:
+		if p.User.EmailVerified {
+			return "true"
+		}
+		return "false"
+	case UserName:
+		return p.User.Name
+	case UserRole:
+		return string(p.User.Roles)
+	case SessionID:
+		return p.Session.ID
+	case AuthMethod:
+		return string(d.Method)
+	case ImpersonatedBy:
+		return p.Session.ImpersonatedBy
+	}
+	if m == nil {
+		return ""
+	}
+	switch f {
+	case OrgID:
+		return m.OrganizationID
+	case OrgSlug:
+		return m.Slug
+	case OrgName:
+		return m.Name
+	case OrgRole:
+		return string(m.Roles)
+	case TeamID:
+		if slices.Contains(m.Teams, p.Session.ActiveTeam) {
+			return p.Session.ActiveTeam
+		}
+	}
+	return ""
+}
+
+// sets reports whether an identity header of that name, in any case, is part of the answer.
+func (a *Answer) sets(name string) bool {
+	for i := range a.Identity {
+		if len(a.Identity[i].Name) == len(name) && strings.EqualFold(a.Identity[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// remove finds what must not reach the backend from the client: identity headers this answer does not set, and every
+// alias of any, also of those it sets.
+func (h *Headers) remove(a *Answer, r *Request) {
 	for _, names := range [...][]string{r.Sent, r.Aliases, h.always} {
 		for _, name := range names {
-			if !set(name) { // Envoy removes what is both set and removed
+			if !a.sets(name) { // Envoy removes what is both set and removed
 				a.Remove = append(a.Remove, name)
 			}
 		}
@@ -175,8 +238,10 @@ func (h *Headers) removals(a *Answer, r *Request) {
 type Fact struct{ Name, Value string }
 
 // Facts are the names of contract section 4: user_id, org_id, org_role, session_id, auth_method, reason.
-func (d Decision) Facts() []Fact {
-	facts := make([]Fact, 0, 6)
+func (d Decision) Facts() []Fact { return d.AppendFacts(make([]Fact, 0, 6)) }
+
+// AppendFacts is Facts, added to a list.
+func (d *Decision) AppendFacts(facts []Fact) []Fact {
 	if p := d.Principal; p != nil {
 		facts = append(facts, Fact{"user_id", p.User.ID}, Fact{"session_id", p.Session.ID}, Fact{"auth_method", string(d.Method)})
 	}

@@ -12,6 +12,7 @@ import (
 // Gate is the decision. It is safe for concurrent use.
 type Gate struct {
 	config  Config
+	memory  Recaller // the resolver, if it remembers
 	policy  atomic.Pointer[Policy]
 	sliding *sliding // nil: the gate only reads
 }
@@ -30,7 +31,7 @@ type Config struct {
 	Disabled   bool          // AUTH_ENABLED=false: everybody passes as nobody
 	Sliding    *Sliding      // nil: sessions end when they end
 
-	// Observe hears every decision, after it is made; it must not block. Nil: nobody listens.
+	// Observe hears every decision, after it is made; it must not block, nor keep the Request. Nil: nobody listens.
 	Observe func(r *Request, d Decision, took time.Duration)
 	Now     func() time.Time // nil: time.Now
 }
@@ -51,6 +52,7 @@ func New(c Config) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{config: c, sliding: sliding}
+	g.memory, _ = c.Resolver.(Recaller)
 	g.policy.Store(c.Policy)
 	return g, nil
 }
@@ -99,7 +101,9 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		r.trace("request", "refused before any rule: ", string(why))
 		return Decision{Reason: why}
 	}
-	r.trace("request", r.Method, " ", hostName, " ", strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+	if r.Trace != nil {
+		r.trace("request", r.Method, " ", hostName, " ", strings.ReplaceAll(path, string(slashInSegment), "%2F"))
+	}
 
 	rule, why := g.rule(r, hostName, path)
 	if why != "" {
@@ -267,18 +271,18 @@ func deny(d Decision, why Reason) Decision {
 
 // resolve asks the store for each credential in turn until one is a session that counts now, and tells which.
 func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials, rule *Rule, now time.Time) (_ Decision, used Credential) {
-	store := within(ctx, g.config.Timeout)
+	store := search{gate: g, ctx: ctx}
 	defer store.end()
 	var refused Reason
 	for i := range credentials.n {
-		principal, err := g.config.Resolver.Resolve(store, credentials.list[i])
+		principal, err := store.find(credentials.list[i])
 		switch {
 		case errors.Is(err, ErrNoSession):
 			refused = first(refused, SessionUnknown)
 			continue
 		case err != nil:
 			why := StoreUnavailable
-			if errors.Is(err, context.DeadlineExceeded) || store.Err() != nil {
+			if errors.Is(err, context.DeadlineExceeded) || store.over() {
 				why = StoreTimeout
 			}
 			return Decision{Verdict: Unavailable, Reason: why, Method: credentials.Method, Err: err}, used
@@ -303,6 +307,33 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 		return anonymous(rule, refused), used
 	}
 	return Decision{Verdict: SignIn, Reason: refused}, used
+}
+
+// search is the lookups of one request. They share one deadline, which begins with the first that memory cannot answer.
+type search struct {
+	gate   *Gate
+	ctx    context.Context
+	within *deadline // nil: none has begun
+}
+
+func (s *search) find(c Credential) (*Principal, error) {
+	if s.gate.memory != nil {
+		if p := s.gate.memory.Recall(c); p != nil {
+			return p, nil
+		}
+	}
+	if s.within == nil {
+		s.within = within(s.ctx, s.gate.config.Timeout)
+	}
+	return s.gate.config.Resolver.Resolve(s.within, c)
+}
+
+func (s *search) over() bool { return s.within != nil && s.within.Err() != nil }
+
+func (s *search) end() {
+	if s.within != nil {
+		s.within.end()
+	}
 }
 
 func first(have, otherwise Reason) Reason {

@@ -91,9 +91,11 @@ var presets = map[string]map[Field]string{
 type Headers struct {
 	names    [fieldCount]string // as sent; empty: not sent
 	lower    [fieldCount]string
-	identity map[string]bool // lower-case names of all of them, the organization header included
-	initials [256]bool       // first letters of these: most headers differ in it
-	org      string          // lower-case name of the header a client may ask for an organization with
+	identity map[string]string // lower-case names of all of them, the organization header included, each under itself
+	shapes   shapes            // of these
+	read     shapes            // of what Collect reads besides
+	org      string            // lower-case name of the header a client may ask for an organization with
+	orgField Field             // the one that is sent under the same name; fieldCount: none
 	raw      bool
 	always   []string
 }
@@ -111,7 +113,10 @@ const longestName = 64
 
 // NewHeaders checks the names: letters, digits and "-" only, because every other byte folds onto "-" in some backend.
 func NewHeaders(c HeadersConfig) (*Headers, error) {
-	h := &Headers{identity: make(map[string]bool), raw: c.Raw, always: c.AlwaysRemove}
+	h := &Headers{identity: make(map[string]string), orgField: fieldCount, raw: c.Raw, always: c.AlwaysRemove}
+	for _, name := range collected {
+		h.read.add(name)
+	}
 	var problems []error
 	owner := make(map[string]Field)
 	for field := range fieldCount {
@@ -130,17 +135,23 @@ func NewHeaders(c HeadersConfig) (*Headers, error) {
 		}
 		owner[lower] = field
 		h.names[field], h.lower[field] = name, lower
-		h.identity[lower], h.initials[lower[0]] = true, true
+		h.identity[lower] = lower
+		h.shapes.add(lower)
 	}
 	if c.Organization != "" {
+		h.org = strings.ToLower(c.Organization)
 		if err := checkHeaderName(c.Organization); err != nil {
 			problems = append(problems, fmt.Errorf("organization header: %w", err))
+		} else {
+			h.identity[h.org] = h.org
+			h.shapes.add(h.org)
 		}
-		h.org = strings.ToLower(c.Organization)
-		if field, taken := owner[h.org]; taken && field != OrgID {
-			problems = append(problems, fmt.Errorf("organization header: %s already carries %s", c.Organization, field))
+		if field, taken := owner[h.org]; taken {
+			h.orgField = field
+			if field != OrgID {
+				problems = append(problems, fmt.Errorf("organization header: %s already carries %s", c.Organization, field))
+			}
 		}
-		h.identity[h.org], h.initials[h.org[0]] = true, true
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -206,6 +217,42 @@ const (
 	seenAnnounced
 )
 
+// collected are the headers Collect reads besides those that carry identity. A test compares the list with the switches.
+var collected = []string{
+	"cookie", "authorization", "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest",
+	"access-control-request-method", "accept", "connection", "upgrade", "sec-websocket-key", "x-request-id",
+	"x-http-method-override", "x-http-method", "x-method-override",
+}
+
+// shapes are the lengths of header names with their first and last letters: nearly all headers of a request have one that
+// means nothing. Letters are folded.
+type shapes struct{ first, last [longestName + 1]letters }
+
+type letters [4]uint64
+
+func (l *letters) add(c byte)      { l[c>>6] |= 1 << (c & 63) }
+func (l *letters) has(c byte) bool { return l[c>>6]&(1<<(c&63)) != 0 }
+
+func (s *shapes) add(lower string) {
+	s.first[len(lower)].add(lower[0])
+	s.last[len(lower)].add(lower[len(lower)-1])
+}
+
+func (s *shapes) has(length int, first, last byte) bool {
+	return s.first[length].has(first) && s.last[length].has(last)
+}
+
+// fold is the letter that a careless backend may take c for: lower case, and "-" for what is neither letter nor digit.
+func fold(c byte) (folded byte, exact bool) {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-':
+		return c, true
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A', true
+	}
+	return '-', false
+}
+
 // Collect takes one header line of the original request. Names may come in any case. Every edge hands every header it
 // is given to it, so that the same request is read the same way everywhere. It does not allocate for headers that do
 // not matter.
@@ -213,48 +260,36 @@ func (h *Headers) Collect(r *Request, name, value string) {
 	if len(name) > longestName || len(name) == 0 {
 		return // longer than any name that matters, also when folded
 	}
-	var folded, lowered [longestName]byte
-	exact := true
-	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		lowered[i] = c
-		if !isAlnum(c) && c != '-' {
-			exact = false
-			c = '-'
-		}
-		folded[i] = c
-	}
-	if h.initials[folded[0]] && h.identity[string(folded[:len(name)])] {
-		if !exact {
-			r.Aliases = append(r.Aliases, name)
-			return
-		}
-		lower := string(lowered[:len(name)])
-		if !slices.Contains(r.Sent, lower) {
-			r.Sent = append(r.Sent, lower)
-		}
-		if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
-			single(r, seenOrganization, &r.Organization, value)
-		}
+	first, _ := fold(name[0])
+	last, _ := fold(name[len(name)-1])
+	ours := h.shapes.has(len(name), first, last)
+	if !ours && !h.read.has(len(name), first, last) {
 		return
 	}
-	if folded[0] == 'x' {
-		switch string(folded[:len(name)]) {
-		case "x-http-method-override", "x-http-method", "x-method-override": // in any spelling: frameworks fold names
-			if r.Override != "" && r.Override != value {
-				r.Refuse(AmbiguousRequest)
-			}
-			r.Override = value
+	var room [longestName]byte
+	folded, exact := room[:len(name)], true
+	for i := range folded {
+		c, ok := fold(name[i])
+		folded[i], exact = c, exact && ok
+	}
+	if ours {
+		if lower, ok := h.identity[string(folded)]; ok {
+			h.spoken(r, lower, name, value, exact)
 			return
 		}
+	}
+	switch string(folded) {
+	case "x-http-method-override", "x-http-method", "x-method-override": // in any spelling: frameworks fold names
+		if r.Override != "" && r.Override != value {
+			r.Refuse(AmbiguousRequest)
+		}
+		r.Override = value
+		return
 	}
 	if !exact {
 		return
 	}
-	switch string(lowered[:len(name)]) {
+	switch string(folded) {
 	case "cookie":
 		r.Cookies = append(r.Cookies, value)
 	case "authorization":
@@ -286,6 +321,20 @@ func (h *Headers) Collect(r *Request, name, value string) {
 		if r.ID == "" {
 			r.ID = value
 		}
+	}
+}
+
+// spoken takes an identity header that the client sent, or an alias of one.
+func (h *Headers) spoken(r *Request, lower, name, value string, exact bool) {
+	if !exact {
+		r.Aliases = append(r.Aliases, name)
+		return
+	}
+	if !slices.Contains(r.Sent, lower) {
+		r.Sent = append(r.Sent, lower)
+	}
+	if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
+		single(r, seenOrganization, &r.Organization, value)
 	}
 }
 

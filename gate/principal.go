@@ -103,6 +103,13 @@ type Resolver interface {
 	Resolve(ctx context.Context, c Credential) (*Principal, error)
 }
 
+// Recaller is a Resolver that remembers. Recall answers what is in its memory now, without waiting, and nil where only
+// Resolve can tell. The gate asks it first: an answer from memory then needs no deadline.
+type Recaller interface {
+	Resolver
+	Recall(c Credential) *Principal
+}
+
 // Principal is what the store knows about the holder of a session, judged anew on every request. A session whose user
 // is gone has an empty User.ID.
 type Principal struct {

@@ -15,7 +15,8 @@ const (
 
 // Request is everything a decision may depend on: what is not in it cannot influence the answer.
 // An edge fills Method, Scheme, Host and Target from the one place its proxy is trusted for, and hands every header of
-// the original request to Headers.Collect, which fills the rest. A Request belongs to one goroutine.
+// the original request to Headers.Collect, which fills the rest. A Request belongs to one goroutine, and an edge may use
+// it again for the next request: whoever is shown one may keep its texts, but never the Request or its lists.
 type Request struct {
 	Edge   string // label for logs and metrics: envoy-grpc, envoy, traefik, caddy, nginx, haproxy. Never decides
 	Method string // of the original request, not of the check
@@ -50,6 +51,13 @@ type Request struct {
 	Trace func(step, finding string)
 
 	seen uint16 // which single-valued headers were met
+}
+
+// Reset makes r the zero Request. The memory of its lists stays, and no text in it.
+func (r *Request) Reset() {
+	cookies, sent, aliases := emptied(r.Cookies), emptied(r.Sent), emptied(r.Aliases)
+	*r = Request{}
+	r.Cookies, r.Sent, r.Aliases = cookies, sent, aliases
 }
 
 // Refuse marks the request as one that must not pass. The first reason stays: it is the one to mend first. Only "too

@@ -59,6 +59,7 @@ SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the 
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	go reload(ctx, t, *path, log, app, hangups)
+	go tendGarbage(ctx)
 
 	if err := app.Run(ctx); err != nil {
 		return fail(t, err)

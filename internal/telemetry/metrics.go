@@ -3,7 +3,10 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +23,22 @@ type Metrics struct {
 	decisionTime  *prometheus.HistogramVec
 	storeRequests *prometheus.CounterVec
 	storeTime     prometheus.Histogram
+
+	adding sync.Mutex
+	known  atomic.Pointer[map[kind]instruments] // replaced, never changed: every decision reads it
+}
+
+// kind is what decisions are told apart by. There are few: every word is ours.
+type kind struct {
+	edge    string
+	verdict gate.Verdict
+	reason  gate.Reason
+}
+
+// instruments are where one kind of decision is counted. Finding them by their labels costs more than counting.
+type instruments struct {
+	total prometheus.Counter
+	took  prometheus.Observer
 }
 
 // fast are bucket bounds in seconds for something that takes microseconds from memory and milliseconds from a database.
@@ -59,8 +78,33 @@ func (m *Metrics) Handler() http.Handler {
 
 // decision counts one. Labels are ours, never a client's words.
 func (m *Metrics) decision(edge string, d gate.Decision, took time.Duration) {
-	m.decisions.WithLabelValues(edge, d.Verdict.String(), string(d.Reason)).Inc()
-	m.decisionTime.WithLabelValues(edge).Observe(took.Seconds())
+	k := kind{edge, d.Verdict, d.Reason}
+	var i instruments
+	known, ok := m.known.Load(), false
+	if known != nil {
+		i, ok = (*known)[k]
+	}
+	if !ok {
+		i = m.add(k)
+	}
+	i.total.Inc()
+	i.took.Observe(took.Seconds())
+}
+
+// add finds the instruments of a kind that was not seen before.
+func (m *Metrics) add(k kind) instruments {
+	m.adding.Lock()
+	defer m.adding.Unlock()
+	i := instruments{
+		total: m.decisions.WithLabelValues(k.edge, k.verdict.String(), string(k.reason)),
+		took:  m.decisionTime.WithLabelValues(k.edge),
+	}
+	more := map[kind]instruments{k: i}
+	if known := m.known.Load(); known != nil {
+		maps.Copy(more, *known)
+	}
+	m.known.Store(&more)
+	return i
 }
 
 // Resolver measures the lookups of next.

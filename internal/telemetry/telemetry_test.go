@@ -5,8 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,5 +136,45 @@ func TestLoggerRefusesWhatItDoesNotKnow(t *testing.T) {
 		if _, err := NewLogger(&bytes.Buffer{}, c); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}
+	}
+}
+
+// TestDecisionsAreCountedApart: from many goroutines at once, each kind by itself, and all of them.
+func TestDecisionsAreCountedApart(t *testing.T) {
+	m := NewMetrics("v", "c")
+	kinds := []gate.Decision{
+		{Verdict: gate.Allow, Reason: gate.SignedIn}, {Verdict: gate.Allow, Reason: gate.Public}, {Reason: gate.SignedIn},
+		{Verdict: gate.SignIn, Reason: gate.NoCredential},
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := range 4000 {
+				m.decision([]string{"nginx", "envoy"}[i&1], kinds[i/2%len(kinds)], time.Microsecond)
+			}
+		})
+	}
+	group.Wait()
+	page := httptest.NewRecorder()
+	m.Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	for _, d := range kinds {
+		for _, edge := range []string{"nginx", "envoy"} {
+			want := fmt.Sprintf("usher_decisions_total{edge=%q,reason=%q,verdict=%q} 4000\n", edge, d.Reason, d.Verdict)
+			if !strings.Contains(page.Body.String(), want) {
+				t.Errorf("the page lacks %s", want)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { m.decision("nginx", kinds[0], time.Microsecond) }); n != 0 {
+		t.Errorf("counting takes %v allocations", n)
+	}
+}
+
+func BenchmarkObserver(b *testing.B) {
+	observe := Observer(slog.New(slog.NewTextHandler(io.Discard, nil)), NewMetrics("v", "c"), Shares{})
+	r, d := &gate.Request{Edge: "nginx"}, gate.Decision{Verdict: gate.Allow, Reason: gate.SignedIn}
+	b.ReportAllocs()
+	for b.Loop() {
+		observe(r, d, 3*time.Microsecond)
 	}
 }

@@ -70,6 +70,9 @@ func BetterAuth(t testing.TB, c BetterAuthConfig) *BetterAuthServer {
 	return s
 }
 
+// Pid is the process id.
+func (s *BetterAuthServer) Pid() int { return s.proc.Pid() }
+
 // Stop ends the server before the test does.
 func (s *BetterAuthServer) Stop() { s.proc.Stop() }
 

@@ -138,12 +138,8 @@ func (c *Cache) remembered(key store.Tag, now time.Time) (answer, bool) {
 	if c.complete(since) {
 		limit = c.config.TTL
 	}
-	if r, ok := c.known.GetIfPresent(key); ok && r.counts(&c.marks, since, limit) && now.UnixNano() < r.ends() {
-		p, err := store.Unpack(r.packed())
-		if err == nil {
-			c.counts.hit(key)
-		}
-		return answer{p, err}, err == nil
+	if p := c.recall(key, now, since, limit); p != nil {
+		return answer{principal: p}, true
 	}
 	if r, ok := c.brief.find(key); ok && r.counts(&c.marks, since, min(limit, briefTTL)) {
 		if r.packed() == "" {
@@ -157,6 +153,33 @@ func (c *Cache) remembered(key store.Tag, now time.Time) (answer, bool) {
 		return answer{p, err}, err == nil
 	}
 	return answer{}, false
+}
+
+// Recall implements gate.Recaller: somebody who is remembered, without a lookup.
+func (c *Cache) Recall(credential gate.Credential) *gate.Principal {
+	if c.known == nil || !store.Askable(credential.Token()) {
+		return nil
+	}
+	now, limit := c.config.Now(), c.config.TTLUnnotified
+	since := c.since(now)
+	if c.complete(since) {
+		limit = c.config.TTL
+	}
+	return c.recall(store.SessionTag(credential.Token()), now, since, limit)
+}
+
+// recall is somebody who is remembered and counts.
+func (c *Cache) recall(key store.Tag, now time.Time, since int64, limit time.Duration) *gate.Principal {
+	r, ok := c.known.GetIfPresent(key)
+	if !ok || !r.counts(&c.marks, since, limit) || now.UnixNano() >= r.ends() {
+		return nil
+	}
+	p, err := store.Unpack(r.packed())
+	if err != nil {
+		return nil
+	}
+	c.counts.hit(key)
+	return p
 }
 
 // since is a time as it is kept: nanoseconds since the start.

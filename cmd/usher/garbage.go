@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// What is left to die before it is collected. A check leaves about a kilobyte, which Go's own target, as much again as is
+// in use, lets pile up to a few megabytes of a small heap: it would then collect dozens of times a second. Four times as
+// much is a tenth more checks a second. But a million sessions in memory must not be given four times theirs.
+const (
+	mostGarbage   = 400      // percent of what is in use
+	leastGarbage  = 25       // the same, of large heaps
+	roomOfGarbage = 32 << 20 // bytes, in between
+)
+
+// garbagePercent is the target for a heap of which live bytes are in use.
+func garbagePercent(live uint64) int {
+	return int(min(max(100*roomOfGarbage/max(live, 1), leastGarbage), mostGarbage))
+}
+
+// tendGarbage keeps the target right until ctx ends, unless the operator has set one.
+func tendGarbage(ctx context.Context) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	percent := mostGarbage
+	debug.SetGCPercent(percent)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		metrics.Read(live)
+		want := garbagePercent(live[0].Value.Uint64())
+		if want < percent*9/10 || want > percent*11/10 || want != percent && want == mostGarbage { // setting it stops the world
+			percent = want
+			debug.SetGCPercent(percent)
+		}
+	}
+}
