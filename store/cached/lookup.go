@@ -128,7 +128,7 @@ func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credenti
 			l.answer = answer{err: fmt.Errorf("cached: panic while looking up a session: %v", v)}
 		}
 	}()
-	p, err := c.next.Resolve(ctx, credential)
+	p, err := c.askNext(ctx, l, credential)
 	switch {
 	case err == nil && p == nil:
 		l.err = errNothing
@@ -143,4 +143,17 @@ func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credenti
 	default:
 		l.err = err
 	}
+}
+
+// askNext asks what is behind. What comes from a memory there is as old as it says, and not as the lookup.
+func (c *Cache) askNext(ctx context.Context, l *lookup, credential gate.Credential) (*gate.Principal, error) {
+	dated, ok := c.next.(store.Dated)
+	if !ok {
+		return c.next.Resolve(ctx, credential)
+	}
+	p, asOf, err := dated.ResolveDated(ctx, credential)
+	if err == nil {
+		l.loaded = min(l.loaded, c.since(asOf))
+	}
+	return p, err
 }

@@ -33,6 +33,9 @@ const (
 
 	// idleTimeout is shorter than what load balancers and NAT forget connections after (Azure: 4 minutes).
 	idleTimeout = 2 * time.Minute
+
+	// clusterInterval is how old what is known of a Cluster's masters may be. A dead one tells nobody who took its place.
+	clusterInterval = time.Second
 )
 
 // Open makes a client of the Redis at a URL of one of the Forms. Nothing is connected yet: a server that is down is an
@@ -55,14 +58,18 @@ func Open(text string, o Options) (redis.UniversalClient, error) {
 	redis.SetLogger(&logging.VoidLogger{})
 	u := t.options(o)
 	u.TLSConfig = config
+	if t.kind == cluster {
+		c := u.Cluster()
+		c.ClusterStateReloadInterval = clusterInterval
+		return redis.NewClusterClient(c), nil
+	}
 	return redis.NewUniversalClient(u), nil
 }
 
 func (t *target) options(o Options) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
-		Addrs:         t.hosts,
-		MasterName:    t.master,
-		IsClusterMode: t.kind == cluster,
+		Addrs:      t.hosts,
+		MasterName: t.master,
 
 		Username:         t.user,
 		Password:         t.password,

@@ -26,6 +26,9 @@ type Config struct {
 	Changed func(error)
 }
 
+// Rights are what the user of a Redis' URL has to be allowed, as ACL SETUSER takes it.
+const Rights = "~" + prefix + "* +eval +evalsha +get +set +time +client|setname"
+
 const (
 	// slack is how far the clock of a Redis server may be set back, or differ from that of a server that takes its place
 	// within a second, without harm. An answer is taken for that much older than it is: an entry that was looked up less

@@ -101,6 +101,14 @@ type replica struct {
 // newReplica starts a replica whose notices are complete until mute is set, and waits until Redis is in use.
 func newReplica(t *testing.T, url string, d gate.Resolver, change func(*Config)) *replica {
 	t.Helper()
+	r := startReplica(t, url, d, change)
+	await(t, "Redis is in use", func() bool { return !r.breaker.Open() })
+	return r
+}
+
+// startReplica does not wait.
+func startReplica(t *testing.T, url string, d gate.Resolver, change func(*Config)) *replica {
+	t.Helper()
 	client, err := redisconn.Open(url, redisconn.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +145,6 @@ func newReplica(t *testing.T, url string, d gate.Resolver, change func(*Config))
 		running.Wait()
 		_ = client.Close()
 	})
-	await(t, "the breaker closes", func() bool { return !cache.breaker.Open() })
 	return r
 }
 
