@@ -63,6 +63,11 @@ func (a answer) passes(userID string) bool {
 // refused reports whether the gate knows of nobody.
 func (a answer) refused() bool { return a.status == http.StatusUnauthorized }
 
+// unavailable reports whether the gate could not find out, and says when to try again.
+func (a answer) unavailable() bool {
+	return a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != ""
+}
+
 // asker asks one gate without a proxy in between, which would only take time. It is safe for concurrent use.
 type asker interface {
 	ask(ctx context.Context, q question) answer

@@ -28,12 +28,11 @@ type client struct {
 // never pass.
 func crowd(t *testing.T, auth *testenv.BetterAuthServer, people []*testenv.Person, gone *testenv.Person) []client {
 	t.Helper()
-	unavailable := func(a answer) bool { return a.status == http.StatusServiceUnavailable }
 	always := func(kind string, q question, is func(answer) bool) client {
 		return client{kind: kind, ask: func() question { return q }, allowed: is, calm: is}
 	}
 	never := func(kind string, ask func() question) client {
-		return client{kind: kind, ask: ask, calm: answer.refused, allowed: func(a answer) bool { return a.refused() || unavailable(a) }}
+		return client{kind: kind, ask: ask, calm: answer.refused, allowed: func(a answer) bool { return a.refused() || a.unavailable() }}
 	}
 	var all []client
 	for i, p := range people {
@@ -49,7 +48,7 @@ func crowd(t *testing.T, auth *testenv.BetterAuthServer, people []*testenv.Perso
 		passes := func(a answer) bool { return a.passes(p.UserID) }
 		all = append(all, client{
 			kind: kind, ask: func() question { return q }, session: true,
-			calm: passes, allowed: func(a answer) bool { return passes(a) || unavailable(a) },
+			calm: passes, allowed: func(a answer) bool { return passes(a) || a.unavailable() },
 		})
 	}
 	fresh := func() question { return question{cookie: signed(auth, rand.Text())} }
@@ -81,6 +80,7 @@ type outcome struct {
 	began         time.Time
 	took          time.Duration
 	status        int
+	reason        string
 	allowed, calm bool
 	err           error
 }
@@ -126,7 +126,7 @@ func (l *load) one(c *client, edge replica) {
 	said := edge.ask(ctx, q)
 	o := outcome{
 		client: c, edge: edge.edge, began: began, took: time.Since(began),
-		status: said.status, allowed: c.allowed(said), calm: c.calm(said), err: said.err,
+		status: said.status, reason: said.header.Get("X-Usher-Reason"), allowed: c.allowed(said), calm: c.calm(said), err: said.err,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

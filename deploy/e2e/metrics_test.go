@@ -5,14 +5,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// metrics are the values of /metrics by name; those that differ by labels only are added up.
+// metrics are the values of /metrics, by name and labels as they stand there.
 type metrics map[string]float64
+
+// sum adds up the values of a name, those that have all of these labels.
+func (m metrics) sum(name string, labels ...string) (total float64) {
+	for key, value := range m {
+		found, rest, _ := strings.Cut(key, "{")
+		lacks := func(label string) bool { return !strings.Contains(rest, label) }
+		if found == name && !slices.ContainsFunc(labels, lacks) {
+			total += value
+		}
+	}
+	return total
+}
 
 func (u *usher) metrics() (metrics, error) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -32,8 +45,7 @@ func (u *usher) metrics() (metrics, error) {
 		if !ok || err != nil {
 			return nil, fmt.Errorf("/metrics has the line %q", lines.Text())
 		}
-		name, _, _ = strings.Cut(name, "{")
-		found[name] += value
+		found[name] = value
 	}
 	return found, lines.Err()
 }

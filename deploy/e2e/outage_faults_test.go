@@ -116,6 +116,11 @@ func (b *breakable) faults() []fault {
 			silent: true, ready: 503, warns: "store lost",
 			leaving: unnotified + time.Second,
 		},
+		{
+			name:     "Better Auth itself is gone for good",
+			begin:    func(*testing.T) { b.auth.Stop() },
+			harmless: true, ready: 200,
+		},
 	}
 }
 

@@ -45,6 +45,7 @@ type fault struct {
 	silent   bool   // nothing is heard from the server: what is remembered ends after cache.ttl_unnotified
 	ready    int    // what /readyz answers; 0: now this, now that
 	warns    string // what the log says
+	reason   string // of every 503; empty: now this, now that
 
 	// Not zero: Better Auth goes on meanwhile. Somebody signs out, and passes for this long at most.
 	leaving time.Duration
@@ -91,7 +92,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 		clients = append(clients, client{
 			kind: leaves, ask: func() question { return q },
 			calm:    func(a answer) bool { return a.passes(leaver.UserID) },
-			allowed: func(a answer) bool { return a.passes(leaver.UserID) || a.refused() || a.status == 503 },
+			allowed: func(a answer) bool { return a.passes(leaver.UserID) || a.refused() || a.unavailable() },
 		})
 	}
 	for _, g := range a.gates {
@@ -126,6 +127,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 	f.during(t, length/2)
 	meanwhile := a.gates[0].ready(t)
 	warned := a.gates[0].logged(f.warns, when.began)
+	when.ending = time.Now()
 	if f.end != nil {
 		f.end(t)
 	}
@@ -138,6 +140,12 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 	}
 	if f.warns != "" && warned == 0 {
 		t.Errorf("the log never said %q", f.warns)
+	}
+	if f.ready == 503 {
+		now := a.gates[0].mustMetrics(t)
+		if now.sum("usher_decisions_total", `verdict="unavailable"`) == 0 || now.sum("usher_store_requests_total", `result="error"`)+now.sum("usher_store_requests_total", `result="timeout"`) == 0 {
+			t.Error("/metrics does not show it")
+		}
 	}
 	recovered := judge(t, f, when, outcomes)
 	var sizes []string
@@ -159,8 +167,8 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 // leaves is the kind of the one client whose session ends during the fault.
 const leaves = "leaves"
 
-// times are when the fault began, when somebody signed out, and when the server was back.
-type times struct{ began, left, back time.Time }
+// times are when the fault began, when somebody signed out, when the server was let go, and when it served again.
+type times struct{ began, left, ending, back time.Time }
 
 // judge demands of every single answer what must hold, and returns how long after the server's return somebody with a
 // session was last refused.
@@ -174,6 +182,9 @@ func judge(t *testing.T, f fault, when times, outcomes []outcome) (recovered tim
 	for _, o := range outcomes {
 		if !o.allowed {
 			complain(o, "an answer that nothing excuses")
+		}
+		if o.status == 503 && f.reason != "" && o.reason != f.reason {
+			complain(o, "the reason "+o.reason)
 		}
 		if o.took > patience+noise {
 			complain(o, fmt.Sprintf("took %v", o.took.Round(100*time.Millisecond)))
@@ -195,7 +206,7 @@ func judge(t *testing.T, f fault, when times, outcomes []outcome) (recovered tim
 		}
 		if o.began.After(when.began) && o.began.Before(when.back) && o.calm {
 			passed++
-			if f.silent && o.began.After(when.began.Add(unnotified+noise)) && o.began.Add(o.took).Before(when.back) {
+			if f.silent && o.began.After(when.began.Add(unnotified+noise)) && o.began.Add(o.took).Before(when.ending) {
 				complain(o, "remembered for too long")
 			}
 		}
@@ -228,14 +239,17 @@ func (o *outcome) phase(when times) string {
 
 // summary counts the answers.
 func summary(outcomes []outcome) string {
-	counts := map[int]int{}
+	counts, reasons := map[int]int{}, map[string]int{}
 	var slowest time.Duration
 	for _, o := range outcomes {
 		counts[o.status]++
+		if o.status == 503 {
+			reasons[o.reason]++
+		}
 		slowest = max(slowest, o.took)
 	}
-	return fmt.Sprintf("%d asked, 200: %d, 302: %d, 401: %d, 503: %d, slowest %v",
-		len(outcomes), counts[200], counts[302], counts[401], counts[503], slowest.Round(time.Millisecond))
+	return fmt.Sprintf("%d asked, 200: %d, 302: %d, 401: %d, 503: %d %v, slowest %v",
+		len(outcomes), counts[200], counts[302], counts[401], counts[503], reasons, slowest.Round(time.Millisecond))
 }
 
 // settle waits until the gate is as small as before, but for a few connections.
