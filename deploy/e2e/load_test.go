@@ -110,7 +110,8 @@ func startLoad(t *testing.T, clients []client, edges []replica) *load {
 				return
 			case <-ticker.C:
 			}
-			c, edge := &clients[n%len(clients)], edges[(n+n/len(clients))%len(edges)]
+			i, turn := n%len(clients), n/len(clients)
+			c, edge := &clients[i], edges[(i+turn)%len(edges)]
 			l.wg.Go(func() { l.one(c, edge) })
 		}
 	})
