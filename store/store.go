@@ -62,6 +62,11 @@ type SchemaReport struct {
 	// Instead says why Apply for a gate would not make all that is missing, and what to do; empty: it makes it.
 	Instead string
 
+	// Untold is what keeps the database from telling what changes in it; nothing where Told, or where nothing needs to be
+	// installed for that. Sessions can be read all the same.
+	Untold []Finding
+	Told   bool // the triggers of `usher schema apply -revocation` are there, complete and enabled
+
 	// What the schema has of Better Auth's plugins, as far as a gate looks at it.
 	Organizations, Teams, Bans bool
 }

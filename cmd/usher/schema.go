@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,9 +20,16 @@ hand, and for looking.
   check   compares the database with what the gate needs, and names every missing or
           unexpected table and column
   apply   makes what is missing; it never changes or drops anything, and makes nothing
-          beside tables that look like Better Auth's under other names`)
+          beside tables that look like Better Auth's under other names
+
+With -revocation, print and apply are about the triggers that tell every Usher what
+changes in a PostgreSQL database, and about nothing else. With them a session that
+somebody ends, in Better Auth or by SQL, is refused within a second; without them
+answers are remembered for cache.ttl_unnotified only. -revocation=off removes them.`)
 	path := set.String("config", "", configFlagHelp)
 	dialect := set.String("dialect", "", "for print: postgres or sqlite (default: what store.url says)")
+	var triggers revocation
+	set.Var(&triggers, "revocation", "for print and apply: the triggers that tell what changes; `off` removes them")
 	dryRun := set.Bool("dry-run", false, "for apply: print the statements instead of running them")
 	what, rest := subcommand(args)
 	if done, code := parse(t, set, rest); done {
@@ -32,7 +40,7 @@ hand, and for looking.
 	}
 	switch what {
 	case "print":
-		return printSchema(t, *path, *dialect)
+		return printSchema(t, *path, *dialect, triggers)
 	case "check", "apply":
 	default:
 		set.Usage()
@@ -45,13 +53,34 @@ hand, and for looking.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if what == "apply" {
-		return applySchema(ctx, t, c, *dryRun)
+		return applySchema(ctx, t, c, triggers, *dryRun)
 	}
 	report, err := boot.CheckSchema(ctx, c)
 	if err != nil {
 		return fail(t, err)
 	}
 	return sayReport(t, &report)
+}
+
+// revocation is the flag -revocation: not given, on or off.
+type revocation string
+
+func (r *revocation) String() string { return string(*r) }
+
+// IsBoolFlag lets -revocation stand alone.
+func (r *revocation) IsBoolFlag() bool { return true }
+
+// Set implements flag.Value.
+func (r *revocation) Set(word string) error {
+	switch word {
+	case "true", "on":
+		*r = "on"
+	case "false", "off":
+		*r = "off"
+	default:
+		return errors.New("write -revocation, or -revocation=off")
+	}
+	return nil
 }
 
 // sayReport prints what a look at the schema found, the worst first.
@@ -75,6 +104,7 @@ func sayReport(t terminal, report *store.SchemaReport) int {
 	say("refused", report.Refused)
 	say("unexpected", report.Unexpected)
 	say("advised", report.Indexes)
+	say("untold", report.Untold)
 	if !report.OK() {
 		fmt.Fprintln(t.err, "usher schema: the gate cannot use this database; "+whatToDo(report))
 		return exitFailed
@@ -87,6 +117,12 @@ func sayReport(t terminal, report *store.SchemaReport) int {
 	with("organizations", report.Organizations)
 	with("teams", report.Teams)
 	with("bans (admin plugin)", report.Bans)
+	switch {
+	case report.Told:
+		fmt.Fprintf(t.out, "%-10s the revocation triggers are installed, complete and enabled\n", "note")
+	case len(report.Untold) > 0:
+		fmt.Fprintf(t.out, "%-10s changes are not told: answers are remembered for cache.ttl_unnotified only; `usher schema apply -revocation` helps\n", "note")
+	}
 	fmt.Fprintln(t.out, "the gate can use this database")
 	return exitOK
 }
@@ -104,7 +140,7 @@ func whatToDo(report *store.SchemaReport) string {
 }
 
 // printSchema needs no secret and no database: only names of tables count.
-func printSchema(t terminal, path, dialect string) int {
+func printSchema(t terminal, path, dialect string, triggers revocation) int {
 	c, problems := read(t, path)
 	if report(t, written(problems)) > 0 {
 		return exitUsage
@@ -112,7 +148,15 @@ func printSchema(t terminal, path, dialect string) int {
 	if dialect == "" && c.Store.Kind() == "" {
 		dialect = "postgres"
 	}
-	statements, err := boot.PrintSchema(c, dialect)
+	list := boot.PrintSchema
+	switch triggers {
+	case "on":
+		list = boot.PrintRevocation
+	case "off":
+		fmt.Fprintln(t.err, "usher schema print: what -revocation=off removes depends on what is there; see `usher schema apply -revocation=off -dry-run`")
+		return exitUsage
+	}
+	statements, err := list(c, dialect)
 	if err != nil {
 		fmt.Fprintf(t.err, "usher schema print: %v\n", err)
 		return exitUsage
@@ -123,8 +167,14 @@ func printSchema(t terminal, path, dialect string) int {
 	return exitOK
 }
 
-func applySchema(ctx context.Context, t terminal, c *config.Config, dry bool) int {
-	statements, err := boot.ApplySchema(ctx, c, dry)
+func applySchema(ctx context.Context, t terminal, c *config.Config, triggers revocation, dry bool) int {
+	var statements []string
+	var err error
+	if triggers == "" {
+		statements, err = boot.ApplySchema(ctx, c, dry)
+	} else {
+		statements, err = boot.ApplyRevocation(ctx, c, triggers == "on", dry)
+	}
 	if err != nil {
 		return fail(t, err)
 	}
@@ -132,6 +182,8 @@ func applySchema(ctx context.Context, t terminal, c *config.Config, dry bool) in
 		fmt.Fprintf(t.out, "%s;\n", s)
 	}
 	switch {
+	case len(statements) == 0 && triggers == "off":
+		fmt.Fprintln(t.err, "nothing to do: nothing is there")
 	case len(statements) == 0:
 		fmt.Fprintln(t.err, "nothing to do: everything is there")
 	case dry:

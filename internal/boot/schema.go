@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/usherauth/usher/betterauth"
@@ -61,4 +62,28 @@ func ApplySchema(ctx context.Context, c *config.Config, dry bool) ([]string, err
 		return sqlite.Apply(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
 	}
 	return postgres.Apply(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
+}
+
+// errNoTriggers is what those are told who want triggers where nothing needs to be installed.
+var errNoTriggers = errors.New("-revocation is for PostgreSQL; in an SQLite file changes are noticed without it")
+
+// PrintRevocation lists the statements that install the revocation triggers.
+func PrintRevocation(c *config.Config, dialect string) ([]string, error) {
+	if dialect == "sqlite" || dialect == "" && c.Store.Kind() == "sqlite" {
+		return nil, errNoTriggers
+	}
+	return postgres.PrintRevocation(tables(c))
+}
+
+// ApplyRevocation installs the revocation triggers, or takes them away, and returns the statements; with dry it only
+// returns them.
+func ApplyRevocation(ctx context.Context, c *config.Config, install, dry bool) ([]string, error) {
+	if c.Store.Kind() == "sqlite" {
+		return nil, errNoTriggers
+	}
+	change := postgres.RemoveRevocation
+	if install {
+		change = postgres.InstallRevocation
+	}
+	return change(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, dry)
 }

@@ -37,6 +37,12 @@ func StartPostgres(t testing.TB) *PostgresServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(c.dir) })
+	return serve(t, c)
+}
+
+// serve starts the server of a cluster until the test ends.
+func serve(t testing.TB, c cluster) *PostgresServer {
+	t.Helper()
 	s := &PostgresServer{cluster: c, t: t}
 	t.Cleanup(func() {
 		if t.Failed() && s.proc != nil {

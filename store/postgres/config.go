@@ -21,6 +21,10 @@ type Config struct {
 	URL      string            // postgres://user:password@host:5432/database; pgx's parameters work
 	Tables   betterauth.Tables // zero: Better Auth's own names
 	MaxConns int               // zero: the URL's pool_max_conns, else 8
+
+	// WithoutSessions says that Better Auth keeps its sessions elsewhere, in Redis: none is looked for here, and the
+	// session table need not exist.
+	WithoutSessions bool
 }
 
 const (

@@ -28,6 +28,7 @@ const (
 	unknownDatabase       = "3D000"
 	tooManyConnections    = "53300"
 	startingUp            = "57P03"
+	readOnlyTransaction   = "25006" // also: what a hot standby refuses
 )
 
 // stalePlan reports whether a prepared statement no longer fits the tables, or is not the server connection's at all.

@@ -31,10 +31,10 @@ type lanes struct {
 
 // waiter is a lookup that was handed to whoever leaves a lane.
 type waiter struct {
-	ctx    context.Context
-	token  string
-	since  time.Time
-	answer chan answer
+	ctx      context.Context
+	question question
+	since    time.Time
+	answer   chan answer
 }
 
 type answer struct {
@@ -45,22 +45,23 @@ type answer struct {
 // errAlone sends a waiter to ask alone, with all that a lookup of its own may try again.
 var errAlone = errors.New("the lookups that were sent together failed")
 
-func (s *Store) resolve(ctx context.Context, token string) (*gate.Principal, error) {
+// resolve answers a question, alone or with others.
+func (s *Store) resolve(ctx context.Context, q question) (*gate.Principal, error) {
 	s.lanes.mu.Lock()
 	if s.lanes.free > 0 {
 		s.lanes.free--
 		s.lanes.mu.Unlock()
 		defer s.leaveLane()
-		return s.alone(ctx, token)
+		return s.alone(ctx, q)
 	}
-	w := &waiter{ctx, token, time.Now(), make(chan answer, 1)}
+	w := &waiter{ctx, q, time.Now(), make(chan answer, 1)}
 	s.lanes.waiting = append(s.lanes.waiting, w)
 	s.lanes.waits++
 	s.lanes.mu.Unlock()
 	select {
 	case a := <-w.answer:
 		if errors.Is(a.err, errAlone) {
-			return s.alone(ctx, token)
+			return s.alone(ctx, q)
 		}
 		return a.principal, a.err
 	case <-ctx.Done():
@@ -104,7 +105,7 @@ func (s *Store) next() (next []*waiter) {
 // together asks for all in one round trip. Who gets no answer from it asks alone.
 func (s *Store) together(all []*waiter) {
 	if len(all) == 1 {
-		p, err := s.alone(all[0].ctx, all[0].token)
+		p, err := s.alone(all[0].ctx, all[0].question)
 		all[0].answer <- answer{p, err}
 		return
 	}
@@ -122,10 +123,10 @@ func (s *Store) together(all []*waiter) {
 		return
 	}
 	defer release(conn)
-	query := *s.query.Load()
+	made := s.queries.Load()
 	var batch pgx.Batch
 	for _, w := range all {
-		batch.Queue(query, w.token)
+		batch.Queue(made.query(w.question), w.question.key)
 	}
 	results := conn.SendBatch(ctx, &batch)
 	defer results.Close()
@@ -134,7 +135,7 @@ func (s *Store) together(all []*waiter) {
 		if err != nil {
 			return
 		}
-		p, err := read(rows, w.token)
+		p, err := read(rows, w.question.key)
 		if err != nil && !errors.Is(err, gate.ErrNoSession) {
 			return
 		}

@@ -109,7 +109,7 @@ func TestWaitersLeave(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, err := s.resolve(ctx, "token")
+		_, err := s.resolve(ctx, question{sessionOf, "token"})
 		left <- err
 	}()
 	cancel()

@@ -12,14 +12,32 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// newQuery writes the SELECT that resolves a token: one row for each membership, oldest first, or one row without. The
-// columns are those of the type row; what the database has not is a constant.
+// queries are the SELECTs of one database: one row for each membership, oldest first, or one row without. The columns are
+// those of the type row; what the database has not is a constant.
 //
 // Ids and other texts may be of any type that has a text form (uuid, integer, varchar, enums), so they are cast.
-func newQuery(c *catalog, n *betterauth.Names) (string, error) {
+type queries struct {
+	session string // by token; empty where there are no sessions
+	person  string // by user id
+	idKind  string // the type of user ids
+}
+
+func newQueries(c *catalog, n *betterauth.Names, withoutSessions bool) (queries, error) {
 	q := &query{catalog: c, names: n}
+	made := queries{person: q.person(), idKind: q.kind("user", "id")}
+	if !withoutSessions {
+		made.session = q.session()
+	}
+	return made, q.err
+}
+
+// session is the query that resolves a token.
+func (q *query) session() string {
 	token := q.column("s", "session", "token")
-	selected := []string{
+	if kind := q.kind("session", "token"); !isText(kind) {
+		q.fail("session", "token", kind)
+	}
+	return q.write([]string{
 		token + "::text",
 		q.text("s", "session", "id"),
 		q.instant("s", "session", "createdAt"),
@@ -27,18 +45,41 @@ func newQuery(c *catalog, n *betterauth.Names) (string, error) {
 		q.text("s", "session", "activeOrganizationId"),
 		q.text("s", "session", "activeTeamId"),
 		q.text("s", "session", "impersonatedBy"),
+	}, []string{
+		"from " + q.table("session") + " s",
+		"left join " + q.table("user") + " u on " + q.same("u", "user", "id", "s", "session", "userId"),
+	}, token+" = $1")
+}
+
+// person is the query that finds a user and what he belongs to. His id stands where the other has the token.
+func (q *query) person() string {
+	id := q.column("u", "user", "id")
+	condition := id + " = $1"
+	switch kind := q.kind("user", "id"); {
+	case slices.Contains([]string{"uuid", "int2", "int4", "int8"}, kind):
+		condition = id + " = $1::text::" + kind // no other text gets here: queries.holds
+	case !isText(kind):
+		condition = id + "::text = $1"
+	}
+	return q.write([]string{id + "::text", "''", "null::timestamptz", "null::timestamptz", "''", "''", "''"},
+		[]string{"from " + q.table("user") + " u"}, condition)
+}
+
+func isText(kind string) bool {
+	return slices.Contains([]string{"text", "varchar", "bpchar", "citext"}, kind)
+}
+
+// write completes what is said of the session by user and memberships.
+func (q *query) write(selected, from []string, condition string) string {
+	n := q.names
+	selected = append(selected,
 		q.text("u", "user", "id"),
 		q.text("u", "user", "name"),
 		q.text("u", "user", "email"),
 		q.flag("u", "user", "emailVerified"),
 		q.text("u", "user", "role"),
 		q.flag("u", "user", "banned"),
-		q.instant("u", "user", "banExpires"),
-	}
-	from := []string{
-		"from " + q.table("session") + " s",
-		"left join " + q.table("user") + " u on " + q.same("u", "user", "id", "s", "session", "userId"),
-	}
+		q.instant("u", "user", "banExpires"))
 	order := ""
 	if n.Organizations {
 		selected = append(selected, q.text("o", "organization", "id"), q.text("o", "organization", "slug"),
@@ -51,14 +92,11 @@ func newQuery(c *catalog, n *betterauth.Names) (string, error) {
 		selected = append(selected, "''", "''", "''", "''")
 	}
 	selected = append(selected, q.teams())
-	if kind := q.kind("session", "token"); !slices.Contains([]string{"text", "varchar", "bpchar", "citext"}, kind) {
-		q.fail("session", "token", kind)
-	}
 	return "select " + strings.Join(selected, ",\n  ") + "\n" + strings.Join(from, "\n") +
-		"\nwhere " + token + " = $1" + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships), q.err
+		"\nwhere " + condition + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
 }
 
-// query collects what newQuery finds wrong.
+// query collects what is found wrong while the queries are written.
 type query struct {
 	catalog *catalog
 	names   *betterauth.Names

@@ -20,11 +20,10 @@ var errNone = gate.ErrNoSession
 // Resolve implements gate.Resolver with one query. Sessions that have expired are answered like any other. It waits as
 // long as ctx lets it for a server that does not answer.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
-	token := c.Token()
-	if !store.Askable(token) {
+	if s.config.WithoutSessions || !store.Askable(c.Token()) {
 		return nil, gate.ErrNoSession
 	}
-	p, err := s.resolve(ctx, token)
+	p, err := s.resolve(ctx, question{sessionOf, c.Token()})
 	switch {
 	case err == nil, errors.Is(err, gate.ErrNoSession):
 		return p, err
@@ -35,12 +34,33 @@ func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal
 	}
 }
 
-// alone asks for one token until there is an answer or nothing more to try.
-func (s *Store) alone(ctx context.Context, token string) (*gate.Principal, error) {
+// question is what one lookup asks: who holds a token, or who has a user id.
+type question struct {
+	about subject
+	key   string
+}
+
+type subject uint8
+
+const (
+	sessionOf subject = iota
+	personOf
+)
+
+// query is the one that answers q.
+func (all *queries) query(q question) string {
+	if q.about == personOf {
+		return all.person
+	}
+	return all.session
+}
+
+// alone asks one question until there is an answer or nothing more to try.
+func (s *Store) alone(ctx context.Context, q question) (*gate.Principal, error) {
 	changed := false
 	for attempt := 0; ; attempt++ {
-		query := s.query.Load()
-		p, lost, err := s.attempt(ctx, *query, token)
+		made := s.queries.Load()
+		p, lost, err := s.attempt(ctx, made, q)
 		switch {
 		case err == nil, errors.Is(err, gate.ErrNoSession), ctx.Err() != nil:
 			return p, err
@@ -50,7 +70,7 @@ func (s *Store) alone(ctx context.Context, token string) (*gate.Principal, error
 			continue // the server went away since; each attempt drops one dead connection, the last one makes a new one
 		case schemaChanged(err) && !changed:
 			changed = true
-			if err := s.lookAgain(ctx, query); err != nil {
+			if err := s.lookAgain(ctx, made); err != nil {
 				return nil, err
 			}
 			continue
@@ -61,22 +81,22 @@ func (s *Store) alone(ctx context.Context, token string) (*gate.Principal, error
 }
 
 // attempt asks on one connection, and reports whether it was lost over it.
-func (s *Store) attempt(ctx context.Context, query, token string) (p *gate.Principal, lost bool, err error) {
+func (s *Store) attempt(ctx context.Context, made *queries, q question) (p *gate.Principal, lost bool, err error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	defer release(conn)
-	p, err = ask(ctx, conn.Conn(), query, token)
+	p, err = ask(ctx, conn.Conn(), made, q)
 	if stalePlan(err) {
-		p, err = ask(ctx, conn.Conn(), query, token) // pgx has dropped the prepared statement and makes it anew
+		p, err = ask(ctx, conn.Conn(), made, q) // pgx has dropped the prepared statement and makes it anew
 	}
 	return p, err != nil && conn.Conn().IsClosed(), err
 }
 
 // row is what the query selects, in its order.
 type row struct {
-	token                 string
+	key                   string // the token, or the user id that was asked for
 	session, user         string
 	createdAt, expiresAt  pgtype.Timestamptz
 	organization, team    string
@@ -92,22 +112,22 @@ type row struct {
 
 func (r *row) targets() []any {
 	return []any{
-		&r.token, &r.session, &r.createdAt, &r.expiresAt, &r.organization, &r.team, &r.impersonatedBy,
+		&r.key, &r.session, &r.createdAt, &r.expiresAt, &r.organization, &r.team, &r.impersonatedBy,
 		&r.user, &r.name, &r.email, &r.emailVerified, &r.roles, &r.banned, &r.banExpires,
 		&r.memberOf, &r.slug, &r.title, &r.memberRoles, &r.teams,
 	}
 }
 
-func ask(ctx context.Context, conn *pgx.Conn, query, token string) (*gate.Principal, error) {
-	rows, err := conn.Query(ctx, query, token)
+func ask(ctx context.Context, conn *pgx.Conn, made *queries, q question) (*gate.Principal, error) {
+	rows, err := conn.Query(ctx, made.query(q), q.key)
 	if err != nil {
 		return nil, err
 	}
-	return read(rows, token)
+	return read(rows, q.key)
 }
 
 // read makes a principal of all rows of one lookup.
-func read(rows pgx.Rows, token string) (*gate.Principal, error) {
+func read(rows pgx.Rows, key string) (*gate.Principal, error) {
 	defer rows.Close()
 	var p *gate.Principal
 	var r row
@@ -117,7 +137,7 @@ func read(rows pgx.Rows, token string) (*gate.Principal, error) {
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
-		if r.token != token { // the column's collation holds different tokens for equal
+		if r.key != key { // the column's collation holds different texts for equal
 			continue
 		}
 		if p == nil {

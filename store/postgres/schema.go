@@ -30,13 +30,13 @@ func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 	if err != nil {
 		return report, fmt.Errorf("postgres: %w", err)
 	}
-	for _, absent := range names.Absent() {
+	for _, absent := range c.absent(names) {
 		report.Missing = append(report.Missing, store.Finding{Table: absent.Table, Column: absent.Column, Note: absent.Hint})
 	}
 	if report.OK() {
-		query, err := newQuery(catalog, names)
+		queries, err := newQueries(catalog, names, c.WithoutSessions)
 		if err == nil {
-			err = try(ctx, conn, query)
+			err = try(ctx, conn, queries)
 		}
 		if err != nil && (ctx.Err() != nil || conn.IsClosed()) {
 			return report, fmt.Errorf("postgres: %w", err) // says nothing about the schema
@@ -53,6 +53,13 @@ func CheckSchema(ctx context.Context, c Config) (store.SchemaReport, error) {
 	for _, index := range betterauth.Advised(betterauth.Postgres, names, catalog.Catalog) {
 		report.Indexes = append(report.Indexes, store.Finding{Table: index.Table, Note: index.Why, SQL: index.SQL})
 	}
+	r := revocation{names: names, catalog: catalog}
+	in, err := readInstalled(ctx, conn, r)
+	if err != nil {
+		return report, fmt.Errorf("postgres: %w", err)
+	}
+	report.Untold, _ = in.compare(r)
+	report.Told = len(report.Untold) == 0
 	report.Organizations, report.Teams, report.Bans = names.Organizations, names.Teams, names.Has("user", "banned")
 	return report, nil
 }
@@ -68,11 +75,7 @@ func Apply(ctx context.Context, c Config, plugins betterauth.Plugins, dry bool) 
 	defer conn.Close(ctx)
 	var done []string
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		// A statement that waits for a lock keeps everybody else waiting behind it.
-		if _, err := tx.Exec(ctx, "set local lock_timeout = '5s'"); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtext('usher schema apply'))"); err != nil {
+		if err := alone(ctx, tx); err != nil {
 			return err
 		}
 		catalog, err := readCatalog(ctx, tx, c.Tables)

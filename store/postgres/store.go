@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,10 +19,10 @@ import (
 
 // Store is a gate.Resolver on a PostgreSQL database. It is safe for concurrent use.
 type Store struct {
+	config   Config
 	pool     *pgxpool.Pool
 	maxConns int
-	tables   betterauth.Tables
-	query    atomic.Pointer[string]
+	queries  atomic.Pointer[queries]
 
 	lanes lanes
 
@@ -37,7 +38,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	s := &Store{tables: c.Tables, maxConns: int(config.MaxConns), looking: make(chan struct{}, 1)}
+	s := &Store{config: c, maxConns: int(config.MaxConns), looking: make(chan struct{}, 1)}
 	s.lanes.free = min(s.maxConns, mostLanes)
 	s.pool, err = connect(ctx, config)
 	if err != nil {
@@ -77,59 +78,63 @@ func refusesParameter(err error) bool {
 	return errors.As(err, &refused) && strings.Contains(refused.Message, readOnly)
 }
 
-// look reads the schema, writes the query for it and tries the query, so that a missing grant is found here.
+// look reads the schema, writes the queries for it and tries them, so that a missing grant is found here.
 func (s *Store) look(ctx context.Context) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release(conn)
-	catalog, err := readCatalog(ctx, conn, s.tables)
+	catalog, err := readCatalog(ctx, conn, s.config.Tables)
 	if err != nil {
 		return err
 	}
-	names, err := s.tables.Match(catalog.Catalog)
-	if err != nil {
-		return &store.UnusableError{Err: err}
-	}
-	if err := missing(names); err != nil {
-		return err
-	}
-	query, err := newQuery(catalog, names)
+	names, err := s.config.Tables.Match(catalog.Catalog)
 	if err != nil {
 		return &store.UnusableError{Err: err}
 	}
-	if err := try(ctx, conn.Conn(), query); err != nil {
+	if err := s.config.missing(names); err != nil {
 		return err
 	}
-	if old := s.query.Load(); old == nil || *old != query {
-		s.query.Store(&query)
+	made, err := newQueries(catalog, names, s.config.WithoutSessions)
+	if err != nil {
+		return &store.UnusableError{Err: err}
+	}
+	if err := try(ctx, conn.Conn(), made); err != nil {
+		return err
+	}
+	if old := s.queries.Load(); old == nil || *old != made {
+		s.queries.Store(&made)
 	}
 	return nil
 }
 
-// try asks for a token that nobody has.
-func try(ctx context.Context, conn *pgx.Conn, query string) error {
-	if _, err := ask(ctx, conn, query, ""); err != nil && !errors.Is(err, errNone) {
+// try asks for what is not there. One query shows that the other would work, too: it reads less.
+func try(ctx context.Context, conn *pgx.Conn, made queries) error {
+	q := question{sessionOf, ""}
+	if made.session == "" {
+		q = question{personOf, made.nobody()}
+	}
+	if _, err := ask(ctx, conn, &made, q); err != nil && !errors.Is(err, errNone) {
 		return fmt.Errorf("try the lookup: %w", err)
 	}
 	return nil
 }
 
-// lookAgain follows a lookup that failed with this query. Of many that fail together one looks, and while that does not
+// lookAgain follows a lookup that failed with these queries. Of many that fail together one looks, and while that does not
 // help, one a second.
-func (s *Store) lookAgain(ctx context.Context, failed *string) error {
+func (s *Store) lookAgain(ctx context.Context, failed *queries) error {
 	select {
 	case s.looking <- struct{}{}:
 		defer func() { <-s.looking }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s.query.Load() != failed || time.Since(s.vain) < time.Second {
+	if s.queries.Load() != failed || time.Since(s.vain) < time.Second {
 		return nil
 	}
 	err := s.look(ctx)
-	if s.query.Load() == failed {
+	if s.queries.Load() == failed {
 		s.vain = time.Now()
 	}
 	return err
@@ -171,10 +176,19 @@ func release(conn *pgxpool.Conn) {
 	conn.Release()
 }
 
-// missing is everything that keeps sessions from being read, as one error.
-func missing(n *betterauth.Names) error {
+// absent is what lookups need and is not there.
+func (c Config) absent(n *betterauth.Names) []betterauth.Absent {
+	all := n.Absent()
+	if c.WithoutSessions {
+		all = slices.DeleteFunc(slices.Clone(all), func(a betterauth.Absent) bool { return a.Table == n.Table("session") })
+	}
+	return all
+}
+
+// missing is the same as one error.
+func (c Config) missing(n *betterauth.Names) error {
 	var all []error
-	for _, absent := range n.Absent() {
+	for _, absent := range c.absent(n) {
 		found := store.MissingError(absent)
 		all = append(all, &found)
 	}
