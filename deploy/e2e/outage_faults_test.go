@@ -19,9 +19,8 @@ type breakable struct {
 	url    string // URL of the gate's role
 }
 
-func breakablePostgres(t *testing.T) *breakable {
+func breakablePostgres(t *testing.T, server *testenv.PostgresServer) *breakable {
 	t.Helper()
-	server := testenv.StartPostgres(t)
 	owner := server.NewDatabase(t)
 	b := &breakable{
 		server: server, owner: owner, url: strings.Replace(owner, "postgres@", "usher@", 1),

@@ -279,7 +279,7 @@ func (a *target) settle(t *testing.T, g *usher, before size) size {
 
 // TestPostgresFails breaks the database in every way it breaks in.
 func TestPostgresFails(t *testing.T) {
-	s := breakablePostgres(t)
+	s := breakablePostgres(t, testenv.StartPostgres(t))
 	a := aim(t, s.auth, 1, fmt.Sprintf("store: { url: %q }", s.url))
 	suffer(t, a, s.faults())
 }

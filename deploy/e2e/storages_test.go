@@ -21,7 +21,7 @@ import (
 const (
 	cacheServes  = false // answers come from memory; /metrics and /readyz speak of it
 	redisServes  = false // store.secondary, store.url: redis://… and redis.url
-	noticesApply = false // usher schema apply -revocation
+	noticesApply = true // usher schema apply -revocation
 )
 
 // storage is one way for Better Auth to keep sessions.
