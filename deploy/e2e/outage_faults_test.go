@@ -61,12 +61,12 @@ func (b *breakable) faults() []fault {
 		{
 			name:  "killed",
 			begin: func(*testing.T) { b.server.Kill() }, end: func(*testing.T) { b.server.Start() },
-			silent: true, ready: 503, warns: "store lost",
+			silent: true, ready: 503, warns: "store lost", reason: "STORE_UNAVAILABLE",
 		},
 		{
 			name:  "paused",
 			begin: func(*testing.T) { b.server.Pause() }, end: func(*testing.T) { b.server.Resume() },
-			silent: true, ready: 503, warns: "store lost",
+			silent: true, ready: 503, warns: "store lost", reason: "STORE_TIMEOUT",
 		},
 		{
 			name:  "restarted again and again",
@@ -103,7 +103,7 @@ func (b *breakable) faults() []fault {
 					t.Fatal(err)
 				}
 			},
-			ready: 503, warns: "store lost",
+			heard: true, ready: 503, warns: "store lost", reason: "STORE_TIMEOUT",
 		},
 		{
 			name: "no connections left for the gate's role",
@@ -112,13 +112,13 @@ func (b *breakable) faults() []fault {
 				b.exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'usher'`)
 			},
 			end:    func(t *testing.T) { b.exec(t, `alter role usher connection limit -1`) },
-			silent: true, ready: 503, warns: "store lost",
+			silent: true, ready: 503, warns: "store lost", reason: "STORE_UNAVAILABLE",
 			leaving: unnotified + time.Second,
 		},
 		{
 			name:     "Better Auth itself is gone for good",
 			begin:    func(*testing.T) { b.auth.Stop() },
-			harmless: true, ready: 200,
+			harmless: true, heard: true, ready: 200,
 		},
 	}
 }

@@ -16,12 +16,11 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 )
 
-// What `usher serve` does of what these tests prove. Where a constant is false the tests run all the same, against a gate
+// What `usher serve` does of what these tests prove. Where one is false the tests run all the same, against a gate
 // that asks the store every time, and leave out what only the named part can show.
 const (
-	cacheServes  = false // answers come from memory; /metrics and /readyz speak of it
-	redisServes  = false // store.secondary, store.url: redis://… and redis.url
-	noticesApply = true // usher schema apply -revocation
+	cacheServes = false // answers come from memory; /metrics and /readyz speak of it
+	redisServes = false // store.secondary, store.url: redis://… and redis.url
 )
 
 // storage is one way for Better Auth to keep sessions.
@@ -34,8 +33,9 @@ type storage struct {
 
 // place is a storage with the real Better Auth on it.
 type place struct {
-	auth  *testenv.BetterAuthServer
-	store string // the gate's configuration
+	auth     *testenv.BetterAuthServer
+	database string // its URL
+	store    string // the gate's configuration
 
 	// cut ends the connections on which gates hear of changes, and says how many there were. Nil where there are none.
 	cut func(t testing.TB) int
@@ -66,8 +66,9 @@ func onPostgres(t *testing.T, told bool) *place {
 	t.Helper()
 	databaseURL := testenv.Postgres(t).NewDatabase(t)
 	p := &place{
-		auth:  testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL}),
-		store: fmt.Sprintf("store: { url: %q }", databaseURL),
+		auth:     testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL}),
+		database: databaseURL,
+		store:    fmt.Sprintf("store: { url: %q }", databaseURL),
 	}
 	if told {
 		applyNotices(t, p.auth, databaseURL)
@@ -80,8 +81,9 @@ func onSQLite(t *testing.T) *place {
 	t.Helper()
 	databaseURL := "sqlite://" + filepath.Join(t.TempDir(), "app.db")
 	return &place{
-		auth:  testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL}),
-		store: fmt.Sprintf("store: { url: %q }", databaseURL),
+		auth:     testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL}),
+		database: databaseURL,
+		store:    fmt.Sprintf("store: { url: %q }", databaseURL),
 	}
 }
 
@@ -97,7 +99,7 @@ func onRedis(t *testing.T, session map[string]any) *place {
 	auth := testenv.BetterAuth(t, config)
 	applyNotices(t, auth, databaseURL)
 	return &place{
-		auth: auth,
+		auth: auth, database: databaseURL,
 		store: fmt.Sprintf("store: { url: %q, secondary: { url: %q, store_session_in_database: %v, preserve_session_in_database: %v } }",
 			databaseURL, server.URL(), session["storeSessionInDatabase"] == true, session["preserveSessionInDatabase"] == true),
 		cut: func(t testing.TB) int { return cutListeners(t, databaseURL) + cutRedis(t, server.URL()) },
@@ -107,15 +109,17 @@ func onRedis(t *testing.T, session map[string]any) *place {
 // applyNotices runs `usher schema apply -revocation`, as an operator does.
 func applyNotices(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string) {
 	t.Helper()
-	if !noticesApply {
-		return
-	}
-	command := exec.Command(binary, "schema", "apply", "-revocation")
+	applySchema(t, auth, databaseURL, "-revocation")
+}
+
+func applySchema(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string, flags ...string) {
+	t.Helper()
+	command := exec.Command(binary, append([]string{"schema", "apply"}, flags...)...)
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "BETTER_AUTH_SECRET=" + auth.Secret, "BETTER_AUTH_URL=" + auth.BaseURL, "DATABASE_URL=" + databaseURL,
 	}
 	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("usher schema apply -revocation: %v\n%s", err, out)
+		t.Fatalf("usher schema apply %s: %v\n%s", flags, err, out)
 	}
 }
 
