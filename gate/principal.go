@@ -109,6 +109,10 @@ type Principal struct {
 	Session     Session
 	User        User
 	Memberships []Membership // oldest first
+
+	// Plain says that Headers.Value writes every text above as it is: printable ASCII without "%", no space at either
+	// end. Whoever has looked sets it (a cache, once for many requests); false is always right.
+	Plain bool
 }
 
 // Session is Better Auth's session row.

@@ -34,9 +34,10 @@ type App struct {
 	HTTP, GRPC, Ops string // addresses that are listened on; empty: not
 	Gate            *gate.Gate
 
-	serve server.Config
-	store *eventual
-	asks  bool // whether there is a store to ask: not with AUTH_ENABLED=false
+	serve  server.Config
+	store  *eventual
+	memory *memory
+	asks   bool // whether there is a store to ask: not with AUTH_ENABLED=false
 }
 
 // Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
@@ -45,14 +46,18 @@ type App struct {
 func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	metrics := telemetry.NewMetrics(o.Version, o.Commit)
 
-	sessions := &eventual{log: o.Log, open: func(ctx context.Context) (Store, error) { return OpenStore(ctx, c) }}
+	sessions := newEventual(o.Log, func(ctx context.Context) (Store, error) { return OpenStore(ctx, c) })
 	if c.Enabled {
 		if err := sessions.try(ctx); err != nil {
 			return nil, err
 		}
 	}
 	publishPool(metrics, sessions)
-	g, err := NewGate(c, metrics.Resolver(sessions), telemetry.Observer(o.Log, metrics, telemetry.Shares{
+	remembered, err := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
+	if err != nil {
+		return nil, err
+	}
+	g, err := NewGate(c, remembered, telemetry.Observer(o.Log, metrics, telemetry.Shares{
 		Allowed: c.Log.Decisions.Allowed, Refused: c.Log.Decisions.Refused,
 	}))
 	if err != nil {
@@ -78,6 +83,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		checks = append(checks, server.Check{Name: "store", Ask: sessions.Ping})
 	}
 	health := server.NewHealth(checks...)
+	if c.Enabled {
+		health.Note(remembered.note())
+	}
 	rpc := grpc.NewServer(extauthz.ServerOptions()...)
 	envoy.Register(rpc, health.GRPC)
 
@@ -89,7 +97,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	app := &App{
 		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
 		Gate:  g,
-		store: sessions, asks: c.Enabled,
+		store: sessions, memory: remembered, asks: c.Enabled,
 		serve: server.Config{
 			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
@@ -114,6 +122,7 @@ func (a *App) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if a.asks {
 		group.Go(func() error { return a.store.run(ctx) })
+		group.Go(func() error { return a.memory.run(ctx, a.store) })
 	}
 	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
 	group.Go(func() error { return server.Serve(ctx, a.serve) })

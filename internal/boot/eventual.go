@@ -23,6 +23,11 @@ type eventual struct {
 	mu    sync.RWMutex
 	store Store
 	last  error
+	there chan struct{} // closed once there is a store
+}
+
+func newEventual(log *slog.Logger, open func(context.Context) (Store, error)) *eventual {
+	return &eventual{open: open, log: log, there: make(chan struct{})}
 }
 
 // try opens the store once. An error is one that waiting does not mend.
@@ -34,6 +39,7 @@ func (e *eventual) try(ctx context.Context) error {
 	defer e.mu.Unlock()
 	if err == nil {
 		e.store, e.last = opened, nil
+		close(e.there)
 		return nil
 	}
 	if store.Permanent(err) {
@@ -66,6 +72,16 @@ func (e *eventual) run(ctx context.Context) error {
 		if e.now() != nil {
 			e.log.Info("the store is reached")
 		}
+	}
+}
+
+// wait waits for the store; nil when ctx ends before.
+func (e *eventual) wait(ctx context.Context) Store {
+	select {
+	case <-e.there:
+		return e.now()
+	case <-ctx.Done():
+		return nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -23,13 +24,15 @@ type BetterAuthConfig struct {
 	GenerateID       string         // "", "uuid" or "serial"
 	ExpiresIn        time.Duration  // of a session; 0: seven days
 	SkipMigrations   bool           // leave the tables as they are
+	Without          []string       // plugins to leave out: organization, bearer, admin
+	Port             int            // 0: any; a server that is started anew after Kill needs the same again
 	Options          map[string]any // any other option that JSON can say, at its path, merged over all of the above
 }
 
 // TestSecret is Better Auth's secret unless a test names another.
 const TestSecret = "testenv-secret-0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-// BetterAuthServer is the real Better Auth with the plugins organization (with teams), bearer and admin.
+// BetterAuthServer is the real Better Auth with the plugins organization (with teams), bearer and admin, or without some.
 type BetterAuthServer struct {
 	URL     string // where it answers, http://127.0.0.1:port
 	BaseURL string // what it believes to be; equal to URL unless configured
@@ -69,6 +72,15 @@ func BetterAuth(t testing.TB, c BetterAuthConfig) *BetterAuthServer {
 // Stop ends the server before the test does.
 func (s *BetterAuthServer) Stop() { s.proc.Stop() }
 
+// Kill ends it the hard way.
+func (s *BetterAuthServer) Kill() { s.proc.Kill() }
+
+// Pause freezes the server: connections stay open, new ones are accepted by the kernel, and nothing answers.
+func (s *BetterAuthServer) Pause() { s.proc.Signal(syscall.SIGSTOP) }
+
+// Resume undoes Pause.
+func (s *BetterAuthServer) Resume() { s.proc.Signal(syscall.SIGCONT) }
+
 // rigScript puts the rig of this checkout beside the packages in the cache, where its imports find them.
 func rigScript(t testing.TB) string {
 	t.Helper()
@@ -107,10 +119,12 @@ func (c BetterAuthConfig) json(t testing.TB) string {
 		GenerateID       string         `json:"generateId,omitempty"`
 		ExpiresIn        int            `json:"expiresIn,omitempty"`
 		SkipMigrations   bool           `json:"skipMigrations,omitempty"`
+		Without          []string       `json:"without,omitempty"`
+		Port             int            `json:"port,omitempty"`
 		Options          map[string]any `json:"options,omitempty"`
 	}{
 		c.Version, c.DatabaseURL, c.RedisURL, c.Secret, c.BaseURL, c.TrustedOrigins, c.CookiePrefix, c.UseSecureCookies,
-		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Options,
+		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Without, c.Port, c.Options,
 	})
 	if err != nil {
 		t.Fatal(err)

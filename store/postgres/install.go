@@ -61,10 +61,6 @@ func (c Config) change(ctx context.Context, what string, dry bool, plan func(rev
 		if err != nil || dry {
 			return err
 		}
-		// The operators of a trigger's condition are found by the search path, once.
-		if _, err := tx.Exec(ctx, "set local search_path = pg_catalog, pg_temp"); err != nil {
-			return err
-		}
 		for _, statement := range todo {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				if state(err) == insufficientPrivilege {

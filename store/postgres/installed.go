@@ -29,6 +29,8 @@ type relation struct {
 type haveTrigger struct {
 	schema, table, name string
 	enabled             string // of pg_trigger: O, A; D and R do not fire
+	kind                int16  // pg_trigger.tgtype
+	plain               bool   // no condition, no list of columns, not deferrable
 	arguments           []byte // each ends in a zero
 	functionSchema      string
 	function            string
@@ -50,7 +52,7 @@ join pg_catalog.pg_namespace n on n.nspname = wanted.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = wanted.name`
 
 const selectTriggers = `
-select n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text, t.tgargs, fn.nspname::text, f.proname::text
+select n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text, t.tgtype, t.tgqual is null and t.tgattr::text = '' and not t.tgdeferrable, t.tgargs, fn.nspname::text, f.proname::text
 from unnest($1::text[], $2::text[]) as wanted (schema, name)
 join pg_catalog.pg_namespace n on n.nspname = wanted.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = wanted.name
@@ -97,7 +99,7 @@ func readInstalled(ctx context.Context, db querier, r revocation) (*installed, e
 	}
 	var t haveTrigger
 	functionSchemas, functions := []string{r.functionSchema()}, []string{r.functionName()}
-	if _, err = pgx.ForEachRow(rows, []any{&t.schema, &t.table, &t.name, &t.enabled, &t.arguments, &t.functionSchema, &t.function}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&t.schema, &t.table, &t.name, &t.enabled, &t.kind, &t.plain, &t.arguments, &t.functionSchema, &t.function}, func() error {
 		t.arguments = bytes.Clone(t.arguments)
 		in.triggers = append(in.triggers, t)
 		if strings.HasPrefix(t.function, triggerPrefix) && !slices.Contains(functions, t.function) {
@@ -140,7 +142,7 @@ func (in *installed) functionIs(r revocation) bool {
 
 // is reports whether a trigger is the wanted one, whether it is enabled or not.
 func (have haveTrigger) is(r revocation, t trigger) bool {
-	return string(have.arguments) == t.model+"\x00"+t.mark()+"\x00" && have.functionSchema == r.functionSchema() && have.function == r.functionName()
+	return have.kind == t.kind && have.plain && string(have.arguments) == t.model+"\x00" && have.functionSchema == r.functionSchema() && have.function == r.functionName()
 }
 
 // fires reports whether it does when somebody changes a row.

@@ -34,32 +34,38 @@ const triggerPrefix = "usher_revocation"
 
 // trigger is one of ours as it has to be.
 type trigger struct {
-	model string // the table's logical name
-	name  string
-	event string // insert, update, delete, truncate
-	when  string // empty: each row
+	model  string // the table's logical name, which is the function's argument
+	name   string
+	events string // as CREATE TRIGGER has them
+	kind   int16  // the same as the bits of pg_trigger.tgtype
 }
+
+// The bits of pg_trigger.tgtype.
+const (
+	eachRow    = 1
+	onInsert   = 4
+	onDelete   = 8
+	onUpdate   = 16
+	onTruncate = 32
+)
 
 // watched is a table whose rows answers depend on.
 type watched struct {
 	model  string
 	tag    string   // of what kind it changes: session, user, organization
 	key    string   // the field whose value the tag is made of
-	texts  []string // fields that a lookup reads, compared byte by byte: collations may hold different texts for equal
-	others []string // flags and times
-	events []string
+	fields []string // what a lookup reads
+	late   bool     // a new row changes no answer before somebody belongs to it, which is another row
 }
 
 func watchedTables() []watched {
-	row := []string{"insert", "update", "delete", "truncate"}
-	late := row[1:] // a new one changes no answer before somebody belongs to it, which is another row
 	return []watched{
-		{"session", "session", "token", []string{"id", "token", "userId", "activeOrganizationId", "activeTeamId", "impersonatedBy"}, []string{"createdAt"}, row},
-		{"user", "user", "id", []string{"id", "name", "email", "role"}, []string{"emailVerified", "banned", "banExpires"}, row},
-		{"member", "user", "userId", []string{"id", "userId", "organizationId", "role"}, []string{"createdAt"}, row},
-		{"organization", "organization", "id", []string{"id", "name", "slug"}, nil, late},
-		{"team", "organization", "organizationId", []string{"id", "organizationId"}, nil, late},
-		{"teamMember", "user", "userId", []string{"teamId", "userId"}, nil, row},
+		{"session", "session", "token", []string{"id", "token", "userId", "createdAt", "activeOrganizationId", "activeTeamId", "impersonatedBy"}, false},
+		{"user", "user", "id", []string{"id", "name", "email", "emailVerified", "role", "banned", "banExpires"}, false},
+		{"member", "user", "userId", []string{"id", "userId", "organizationId", "role", "createdAt"}, false},
+		{"organization", "organization", "id", []string{"id", "name", "slug"}, true},
+		{"team", "organization", "organizationId", []string{"id", "organizationId"}, true},
+		{"teamMember", "user", "userId", []string{"teamId", "userId"}, false},
 	}
 }
 
@@ -74,21 +80,24 @@ func (r revocation) has(model, field string) bool {
 	return r.catalog == nil || r.names.Has(model, field)
 }
 
-// tables are those that exist and that lookups read.
+// tables are those that lookups read.
 func (r revocation) tables() []watched {
-	return slices.DeleteFunc(watchedTables(), func(w watched) bool {
-		switch {
-		case r.catalog == nil:
-			return false
-		case !r.has(w.model, "") || !r.has(w.model, w.key):
-			return true
-		case w.model == "member" || w.model == "organization":
-			return !r.names.Organizations
-		case w.model == "team" || w.model == "teamMember":
-			return !r.names.Teams
-		}
+	return slices.DeleteFunc(watchedTables(), func(w watched) bool { return !r.reads(w) })
+}
+
+// reads reports whether the table is there and lookups read it.
+func (r revocation) reads(w watched) bool {
+	switch {
+	case r.catalog == nil:
+		return true
+	case !r.has(w.model, "") || !r.has(w.model, w.key):
 		return false
-	})
+	case w.model == "member" || w.model == "organization":
+		return r.names.Organizations
+	case w.model == "team" || w.model == "teamMember":
+		return r.names.Teams
+	}
+	return true
 }
 
 // schema is where a table is; empty where only the search path knows.
@@ -131,11 +140,15 @@ func (r revocation) functionName() string {
 
 func (r revocation) function() string { return qualified(r.functionSchema(), r.functionName()) }
 
-// body is the function's. It depends on names only, so that what is printed without a database is what a database gets.
+// body is the function's.
 //
-// Whatever goes wrong while a tag is made ends in "everything": a column that was renamed must not keep Better Auth from
-// writing. Every name is qualified, for the writer's search path is not ours. The notifications are sent outside the
-// inner block, which is a subtransaction: merging its notifications into those of the outer one doubles their price.
+// What matters of a row is decided in it and not in a WHEN clause of the triggers, though that were cheaper by some
+// microseconds: PostgreSQL refuses to drop a column, or to change its type, that a trigger's WHEN clause speaks of, and
+// migrations of Better Auth's tables must not fail because of us. Whatever goes wrong in it ends in "everything", for the
+// same reason. Every name is qualified, for the writer's search path is not ours.
+//
+// The notifications are sent outside the inner block, which is a subtransaction: merging its notifications into those of
+// the outer one doubles their price. Where the transaction has told too much already, nothing else is looked at.
 func (r revocation) body() string {
 	var b strings.Builder
 	b.WriteString(`
@@ -143,54 +156,101 @@ declare
   told pg_catalog.text := pg_catalog.current_setting('usher.told', true);
   kind pg_catalog.text;
   was pg_catalog.text;
-  is_now pg_catalog.text;
+  becomes pg_catalog.text;
   at pg_catalog.text;
 begin
-  if TG_OP operator(pg_catalog.=) 'TRUNCATE' or told operator(pg_catalog.=) 'all' then
+  if TG_OP operator(pg_catalog.=) 'TRUNCATE' then
     perform pg_catalog.pg_notify('` + channel + `', '` + everything + `');
     return null;
   end if;
   begin
 `)
 	for i, w := range watchedTables() {
-		column := pgx.Identifier{r.names.Column(w.model, w.key)}.Sanitize()
 		fmt.Fprintf(&b, "    %s TG_ARGV[0] operator(pg_catalog.=) '%s' then\n", []string{"if", "elsif"}[min(i, 1)], w.model)
-		fmt.Fprintf(&b, "      kind := '%s:'; was := OLD.%s::pg_catalog.text; is_now := NEW.%[2]s::pg_catalog.text;\n", w.tag, column)
+		if r.reads(w) {
+			r.branch(&b, w)
+		}
 	}
 	tag := func(of string) string {
 		return of + ` := pg_catalog.concat(pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(` +
 			`pg_catalog.concat(kind, ` + of + `), 'UTF8')), 'hex'), 1, 32), at);`
 	}
 	fmt.Fprintf(&b, `    end if;
-    at := pg_catalog.concat(' ', pg_catalog.floor(extract(epoch from pg_catalog.now()) operator(pg_catalog.*) 1000)::pg_catalog.int8);
-    if was is not null then
-      %s
-    end if;
-    if is_now is not null then
-      %s
-    end if;
-    if told is null or told operator(pg_catalog.=) '' then
-      told := '0';
-    end if;
-    told := (told::pg_catalog.int4 operator(pg_catalog.+) 1)::pg_catalog.text;
-    if told::pg_catalog.int4 operator(pg_catalog.>=) %d then
-      told := 'all';
+    if told operator(pg_catalog.=) 'all' then
+      was := '%[1]s';
+      becomes := null;
+    else
+      at := pg_catalog.concat(' ', pg_catalog.floor(extract(epoch from pg_catalog.now()) operator(pg_catalog.*) 1000)::pg_catalog.int8);
+      if was is not null then
+        %[2]s
+      end if;
+      if becomes is not null then
+        %[3]s
+      end if;
+      if told is null or told operator(pg_catalog.=) '' then
+        told := '0';
+      end if;
+      told := (told::pg_catalog.int4 operator(pg_catalog.+) 1)::pg_catalog.text;
+      if told::pg_catalog.int4 operator(pg_catalog.>=) %[4]d then
+        told := 'all';
+      end if;
+      perform pg_catalog.set_config('usher.told', told, true);
     end if;
   exception when others then
-    perform pg_catalog.pg_notify('%s', '%s');
-    return null;
+    was := '%[1]s';
+    becomes := null;
   end;
-  perform pg_catalog.set_config('usher.told', told, true);
   if was is not null then
-    perform pg_catalog.pg_notify('%[4]s', was);
+    perform pg_catalog.pg_notify('%[5]s', was);
   end if;
-  if is_now is not null then
-    perform pg_catalog.pg_notify('%[4]s', is_now);
+  if becomes is not null then
+    perform pg_catalog.pg_notify('%[5]s', becomes);
   end if;
   return null;
 end
-`, tag("was"), tag("is_now"), mostTold, channel, everything)
+`, everything, tag("was"), tag("becomes"), mostTold, channel)
 	return b.String()
+}
+
+// branch is the part of the body that is for one table: leave where a row does not matter, else say what it is about.
+func (r revocation) branch(b *strings.Builder, w watched) {
+	fmt.Fprintf(b, "      if TG_OP operator(pg_catalog.=) 'UPDATE' and not (%s) then\n        return null;\n      end if;\n", r.changed(w))
+	if w.model == "session" && r.has("session", "expiresAt") {
+		fmt.Fprintf(b, "      if TG_OP operator(pg_catalog.=) 'DELETE' and %s then\n        return null;\n      end if;\n", r.endedLongAgo())
+	}
+	column := r.column(w.model, w.key)
+	fmt.Fprintf(b, "      kind := '%s:';\n      was := OLD.%s::pg_catalog.text;\n      becomes := NEW.%[2]s::pg_catalog.text;\n", w.tag, column)
+}
+
+// changed is when an update of a row changes answers. Texts are compared byte by byte, for collations may hold different
+// ones for equal, and null is as good as empty, as it is for lookups. A session that lives longer changes nothing: it is
+// looked up again at its older end, and Better Auth writes a new one all the time.
+func (r revocation) changed(w watched) string {
+	var any []string
+	for _, field := range w.fields {
+		if r.has(w.model, field) {
+			any = append(any, fmt.Sprintf(`coalesce(OLD.%s::pg_catalog.text, '') collate pg_catalog."C" operator(pg_catalog.<>) coalesce(NEW.%[1]s::pg_catalog.text, '')`,
+				r.column(w.model, field)))
+		}
+	}
+	if w.model == "session" && r.has("session", "expiresAt") {
+		any = append(any, fmt.Sprintf(`(NEW.%s operator(pg_catalog.>=) OLD.%[1]s) is not true`, r.column("session", "expiresAt")))
+	}
+	return strings.Join(any, " or ")
+}
+
+// endedLongAgo is when the deletion of a session changes nothing, for nobody is admitted with it any more: somebody sweeps.
+// The hour is for clocks that disagree.
+func (r revocation) endedLongAgo() string {
+	ends := "OLD." + r.column("session", "expiresAt")
+	if r.catalog != nil && r.catalog.Tables[r.names.Table("session")].Columns[r.names.Column("session", "expiresAt")].Type == "timestamp" {
+		ends = "pg_catalog.timezone('" + r.names.TimeZone + "', " + ends + ")"
+	}
+	return ends + " operator(pg_catalog.<) (pg_catalog.now() operator(pg_catalog.-) '1 hour'::pg_catalog.interval)"
+}
+
+func (r revocation) column(model, field string) string {
+	return pgx.Identifier{r.names.Column(model, field)}.Sanitize()
 }
 
 // createFunction makes the function, or replaces it.
@@ -204,73 +264,20 @@ func (r revocation) createFunction() string {
 
 // triggers are those of one table.
 func (r revocation) triggers(w watched) []trigger {
-	var all []trigger
-	for _, event := range w.events {
-		t := trigger{model: w.model, name: triggerPrefix + "_" + event, event: event}
-		switch {
-		case event == "update":
-			t.when = r.changed(w)
-		case event == "delete" && w.model == "session":
-			t.when = r.unexpired()
-		}
-		all = append(all, t)
+	rows := trigger{w.model, triggerPrefix, "insert or update or delete", eachRow | onInsert | onUpdate | onDelete}
+	if w.late {
+		rows.events, rows.kind = "update or delete", eachRow|onUpdate|onDelete
 	}
-	return all
-}
-
-// changed is when an update of a row changes answers. A session that lives longer does not: its older end is only
-// looked up again sooner, and Better Auth writes a new one all the time.
-func (r revocation) changed(w watched) string {
-	var any []string
-	for _, field := range w.texts {
-		if r.has(w.model, field) {
-			column := pgx.Identifier{r.names.Column(w.model, field)}.Sanitize()
-			any = append(any, fmt.Sprintf(`OLD.%s::text collate pg_catalog."C" is distinct from NEW.%[1]s::text collate pg_catalog."C"`, column))
-		}
-	}
-	for _, field := range w.others {
-		if r.has(w.model, field) {
-			column := pgx.Identifier{r.names.Column(w.model, field)}.Sanitize()
-			any = append(any, fmt.Sprintf(`OLD.%s is distinct from NEW.%[1]s`, column))
-		}
-	}
-	if w.model == "session" && r.has("session", "expiresAt") {
-		column := pgx.Identifier{r.names.Column("session", "expiresAt")}.Sanitize()
-		any = append(any, fmt.Sprintf(`(NEW.%s >= OLD.%[1]s) is not true`, column))
-	}
-	return strings.Join(any, " or ")
-}
-
-// unexpired is when the deletion of a session changes answers: not when somebody sweeps those that ended long ago, which
-// nobody is admitted with. The hour is for clocks that disagree.
-func (r revocation) unexpired() string {
-	if !r.has("session", "expiresAt") {
-		return ""
-	}
-	ends := "OLD." + pgx.Identifier{r.names.Column("session", "expiresAt")}.Sanitize()
-	if r.catalog != nil && r.catalog.Tables[r.names.Table("session")].Columns[r.names.Column("session", "expiresAt")].Type == "timestamp" {
-		ends = "(" + ends + " at time zone '" + r.names.TimeZone + "')"
-	}
-	return "(" + ends + " < now() - interval '1 hour') is not true"
-}
-
-// mark is the trigger's second argument. It changes with everything that makes the trigger, so that an older one is known
-// by it.
-func (t trigger) mark() string {
-	return digest(strings.Join([]string{t.model, t.event, t.when}, "\x00"))
+	return []trigger{rows, {w.model, triggerPrefix + "_truncate", "truncate", onTruncate}}
 }
 
 func (r revocation) create(t trigger) string {
-	sql := "create trigger " + pgx.Identifier{t.name}.Sanitize() + " after " + t.event + " on " + r.table(t.model)
-	if t.event == "truncate" {
-		sql += " for each statement"
-	} else {
-		sql += " for each row"
+	each := "row"
+	if t.kind&eachRow == 0 {
+		each = "statement"
 	}
-	if t.when != "" {
-		sql += " when (" + t.when + ")"
-	}
-	return sql + fmt.Sprintf(" execute function %s('%s', '%s')", r.function(), t.model, t.mark())
+	return fmt.Sprintf("create trigger %s after %s on %s for each %s execute function %s('%s')",
+		pgx.Identifier{t.name}.Sanitize(), t.events, r.table(t.model), each, r.function(), t.model)
 }
 
 func (r revocation) drop(t trigger) string { return dropTrigger(r.table(t.model), t.name) }

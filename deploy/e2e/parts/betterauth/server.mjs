@@ -9,6 +9,8 @@
 //   expiresIn         session lifetime in seconds
 //   requireSignature  of the bearer plugin
 //   skipMigrations    leave the tables as they are
+//   without           plugins to leave out, of organization, bearer and admin
+//   port              where to listen
 //   options           any other Better Auth option that JSON can say, merged over the rest
 //
 // It prints one JSON line, {"url": …}, when it answers, and lives as long as its standard input is open:
@@ -91,7 +93,7 @@ function options() {
 			organization({ teams: { enabled: true } }),
 			bearer(drop({ requireSignature: rig.requireSignature })),
 			admin(),
-		],
+		].filter((plugin) => !rig.without?.includes(plugin.id)),
 	};
 	if (rig.redis) base.secondaryStorage = redisStorage({ client: new Redis(rig.redis) });
 	return merge(base, rig.options ?? {});
