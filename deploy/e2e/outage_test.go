@@ -101,9 +101,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 	}
 	for _, g := range a.gates {
 		g.waitReady(t, 200)
-		if cacheServes {
-			g.awaitRevocation(t, "complete")
-		}
+		g.awaitRevocation(t, "complete")
 	}
 	load := startLoad(t, clients, a.edges)
 	time.Sleep(time.Second)
@@ -145,7 +143,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 	if f.warns != "" && (warned == 0 || a.gates[0].logged(f.back(), when.ending) == 0) {
 		t.Errorf("the log never said %q, and then %q", f.warns, f.back())
 	}
-	if said := meanwhile.Revocation; cacheServes && (f.silent && !strings.HasPrefix(said, "ttl-bound: ") || f.heard && said != "complete") {
+	if said := meanwhile.Revocation; f.silent && !strings.HasPrefix(said, "ttl-bound: ") || f.heard && said != "complete" {
 		t.Errorf("/readyz said of revocation %q during the fault", said)
 	}
 	if f.ready == 503 {

@@ -16,12 +16,8 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 )
 
-// What `usher serve` does of what these tests prove. Where one is false the tests run all the same, against a gate
-// that asks the store every time, and leave out what only the named part can show.
-const (
-	cacheServes = false // answers come from memory; /metrics and /readyz speak of it
-	redisServes = false // store.secondary, store.url: redis://… and redis.url
-)
+// redisServes says that `usher serve` speaks store.secondary.
+const redisServes = false
 
 // storage is one way for Better Auth to keep sessions.
 type storage struct {
@@ -219,8 +215,6 @@ func (p *place) replicas(t *testing.T, more ...string) []replica {
 func awaitComplete(t *testing.T, all []replica) {
 	t.Helper()
 	for _, r := range all {
-		if cacheServes {
-			r.awaitRevocation(t, "complete")
-		}
+		r.awaitRevocation(t, "complete")
 	}
 }
