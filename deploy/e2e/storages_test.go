@@ -24,6 +24,7 @@ type storage struct {
 	name   string
 	rounds int  // of every act
 	hears  bool // the gates hear of changes on connections, which can be lost
+	silent bool // nobody tells the gates of changes: an answer is remembered for cache.ttl_unnotified
 	open   func(t *testing.T) *place
 }
 
@@ -40,16 +41,17 @@ type place struct {
 // storages are all that a revocation must reach every replica from. A new one is one more row.
 func storages() []storage {
 	all := []storage{
-		{"PostgreSQL", 20, true, func(t *testing.T) *place { return onPostgres(t, true) }},
-		{"SQLite", 20, false, onSQLite},
+		{"PostgreSQL", 20, true, false, func(t *testing.T) *place { return onPostgres(t, true) }},
+		{"SQLite", 20, false, false, onSQLite},
+		{"Better Auth, asked over HTTP", 3, false, true, onBetterAuth},
 	}
 	if redisServes {
 		all = append(all,
-			storage{"Redis alone", 10, true, func(t *testing.T) *place { return onRedis(t, nil) }},
-			storage{"Redis before PostgreSQL", 10, true, func(t *testing.T) *place {
+			storage{"Redis alone", 10, true, false, func(t *testing.T) *place { return onRedis(t, nil) }},
+			storage{"Redis before PostgreSQL", 10, true, false, func(t *testing.T) *place {
 				return onRedis(t, map[string]any{"storeSessionInDatabase": true})
 			}},
-			storage{"Redis, and PostgreSQL as an archive", 10, true, func(t *testing.T) *place {
+			storage{"Redis, and PostgreSQL as an archive", 10, true, false, func(t *testing.T) *place {
 				return onRedis(t, map[string]any{"storeSessionInDatabase": true, "preserveSessionInDatabase": true})
 			}},
 		)
@@ -81,6 +83,14 @@ func onSQLite(t *testing.T) *place {
 		database: databaseURL,
 		store:    fmt.Sprintf("store: { url: %q }", databaseURL),
 	}
+}
+
+// onBetterAuth lets the gate ask Better Auth itself, which tells nobody what changes. What it is remembered for is a quarter
+// of the usual here, for time's sake.
+func onBetterAuth(t *testing.T) *place {
+	t.Helper()
+	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: testenv.Postgres(t).NewDatabase(t)})
+	return &place{auth: auth, store: fmt.Sprintf("store: { url: %q }\ncache: { ttl_unnotified: 500ms }", auth.BaseURL+"/api/auth")}
 }
 
 // onRedis keeps sessions in Redis, with these members of Better Auth's option session, and everything else in PostgreSQL.
