@@ -53,10 +53,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		}
 	}
 	publishPool(metrics, sessions)
-	remembered, err := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
-	if err != nil {
-		return nil, err
-	}
+	remembered := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
 	g, err := NewGate(c, remembered, telemetry.Observer(o.Log, metrics, telemetry.Shares{
 		Allowed: c.Log.Decisions.Allowed, Refused: c.Log.Decisions.Refused,
 	}))

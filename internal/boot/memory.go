@@ -22,23 +22,20 @@ type memory struct {
 }
 
 // newMemory makes the cache in front of next, with a channel for each who will tell.
-func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *telemetry.Metrics) (*memory, error) {
-	cache, err := cached.New(next, cached.Config{
+func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *telemetry.Metrics) *memory {
+	cache := cached.New(next, cached.Config{
 		Size: c.Cache.Size, TTL: time.Duration(c.Cache.TTL), TTLUnnotified: time.Duration(c.Cache.TTLUnnotified),
 		LookupTimeout: time.Duration(c.Store.Timeout),
-		Late:          metrics.Lag("usher_revocation_lag_seconds", "How late notices of changes arrive, from the beginning of their transaction."),
-		Changed: func(channel string, why error) {
-			if why == nil {
-				log.Info("revocation: complete; a change in "+channel+" is known at once", "remembered_for", c.Cache.TTL.String())
+		ObserveLag:    metrics.Lag("usher_revocation_lag_seconds", "How late notices of changes arrive, from the beginning of their transaction."),
+		ObserveRevocation: func(r cached.Revocation) {
+			if r.Notified {
+				log.Info("revocation: complete; whatever changes is known at once", "remembered_for", c.Cache.TTL.String())
 				return
 			}
-			log.Warn("revocation: ttl-bound; changes in "+channel+" may go untold, so answers are remembered for cache.ttl_unnotified only",
-				"ttl_unnotified", c.Cache.TTLUnnotified.String(), "error", why)
+			log.Warn("revocation: ttl-bound; changes may go untold, so answers are remembered for cache.ttl_unnotified only",
+				"ttl_unnotified", c.Cache.TTLUnnotified.String(), "why", r.String())
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
 	m := &memory{Cache: cache, channels: make(map[string]store.Notices)}
 	for _, name := range tellers(c) {
 		m.channels[name] = cache.Channel(name)
@@ -48,7 +45,7 @@ func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *
 			"ttl_unnotified", c.Cache.TTLUnnotified.String())
 	}
 	m.publish(metrics)
-	return m, nil
+	return m
 }
 
 // run hears what changes until ctx ends.
@@ -70,8 +67,8 @@ func (m *memory) run(ctx context.Context, sessions *eventual) error {
 // note is what /readyz says of revocation.
 func (m *memory) note() server.Note {
 	return server.Note{Name: "revocation", Say: func() string {
-		if why := m.Unnotified(); why != nil {
-			return "ttl-bound: " + why.Error()
+		if r := m.Revocation(); !r.Notified {
+			return r.String()
 		}
 		return "complete"
 	}}
@@ -83,18 +80,18 @@ func (m *memory) publish(metrics *telemetry.Metrics) {
 		metrics.Counter(name, help, func() float64 { return float64(value(m.Stats())) })
 	}
 	counter("usher_cache_hits_total", "Sessions answered from memory.", func(s cached.Stats) uint64 { return s.Hits })
-	counter("usher_cache_unknown_hits_total", "Worthless tokens answered from memory.", func(s cached.Stats) uint64 { return s.Unknown })
+	counter("usher_cache_unknown_hits_total", "Worthless tokens answered from memory.", func(s cached.Stats) uint64 { return s.BriefHits })
 	counter("usher_cache_misses_total", "Sessions memory had no answer for.", func(s cached.Stats) uint64 { return s.Misses })
-	counter("usher_cache_joined_total", "Misses that waited for a lookup under way.", func(s cached.Stats) uint64 { return s.Joined })
-	counter("usher_cache_evictions_total", "Entries that made room for others.", func(s cached.Stats) uint64 { return s.Evicted })
-	counter("usher_cache_overlapped_total", "Answers not kept because a notice about them came meanwhile.", func(s cached.Stats) uint64 { return s.Overlapped })
+	counter("usher_cache_joined_total", "Misses that waited for a lookup under way.", func(s cached.Stats) uint64 { return s.Collapsed })
+	counter("usher_cache_evictions_total", "Entries that made room for others.", func(s cached.Stats) uint64 { return s.Evictions })
+	counter("usher_cache_overlapped_total", "Answers not kept because a notice about them came meanwhile.", func(s cached.Stats) uint64 { return s.Discarded })
 	counter("usher_revocations_total", "Notices of changes that were heard.", func(s cached.Stats) uint64 { return s.Notices })
 	counter("usher_cache_flushes_total", "Times when everything was forgotten.", func(s cached.Stats) uint64 { return s.Flushes })
 	metrics.Gauge("usher_cache_entries", "Sessions in memory.", func() float64 { return float64(m.Stats().Entries) })
 	metrics.Gauge("usher_revocation_complete", "1 while every change is known at once, 0 while revocation is ttl-bound.", func() float64 {
-		if m.Unnotified() != nil {
-			return 0
+		if m.Revocation().Notified {
+			return 1
 		}
-		return 1
+		return 0
 	})
 }

@@ -15,6 +15,7 @@ type BetterAuthConfig struct {
 	Version          string         // "1.7" or "1.4"; "": "1.7"
 	DatabaseURL      string         // postgres://… or sqlite:///path, empty or with Better Auth's tables
 	RedisURL         string         // sessions in Redis too, through Better Auth's own adapter; "": none
+	RedisPrefix      *string        // before every key there; nil: the adapter's own
 	Secret           string         // "": TestSecret
 	BaseURL          string         // "": its own URL
 	TrustedOrigins   []string       // beside the one of BaseURL
@@ -110,6 +111,7 @@ func (c BetterAuthConfig) json(t testing.TB) string {
 		Version          string         `json:"version,omitempty"`
 		Database         string         `json:"database"`
 		Redis            string         `json:"redis,omitempty"`
+		RedisPrefix      *string        `json:"redisPrefix,omitempty"`
 		Secret           string         `json:"secret"`
 		BaseURL          string         `json:"baseURL,omitempty"`
 		TrustedOrigins   []string       `json:"trustedOrigins,omitempty"`
@@ -123,7 +125,7 @@ func (c BetterAuthConfig) json(t testing.TB) string {
 		Port             int            `json:"port,omitempty"`
 		Options          map[string]any `json:"options,omitempty"`
 	}{
-		c.Version, c.DatabaseURL, c.RedisURL, c.Secret, c.BaseURL, c.TrustedOrigins, c.CookiePrefix, c.UseSecureCookies,
+		c.Version, c.DatabaseURL, c.RedisURL, c.RedisPrefix, c.Secret, c.BaseURL, c.TrustedOrigins, c.CookiePrefix, c.UseSecureCookies,
 		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Without, c.Port, c.Options,
 	})
 	if err != nil {

@@ -12,13 +12,14 @@ type RedisServer struct {
 	t    testing.TB
 	dir  string
 	port int
+	args []string // beside those of every server
 	proc *Proc
 }
 
-// StartRedis starts an empty server.
-func StartRedis(t testing.TB) *RedisServer {
+// StartRedis starts an empty server, with these settings beside its own, written as on the command line.
+func StartRedis(t testing.TB, settings ...string) *RedisServer {
 	t.Helper()
-	s := &RedisServer{t: t, dir: t.TempDir(), port: FreePort(t)}
+	s := &RedisServer{t: t, dir: t.TempDir(), port: FreePort(t), args: settings}
 	s.Start()
 	return s
 }
@@ -36,11 +37,11 @@ func (s *RedisServer) Start() {
 	s.t.Helper()
 	s.proc = Start(s.t, Command{
 		Path: Part(s.t, "redis-server"),
-		Args: []string{
+		Args: append([]string{
 			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
 			// The log of writes, not synced, is what survives Kill.
 			"--save", "", "--appendonly", "yes", "--appendfsync", "no",
-		},
+		}, s.args...),
 	})
 	s.proc.WaitLine(s.t, "Ready to accept connections") // the port is open earlier, while data is being read
 }

@@ -2,9 +2,7 @@ package cached
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -13,180 +11,176 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// Config bounds what is remembered.
+// Config says how much is remembered, and for how long.
 type Config struct {
-	Size int           // sessions; 0: nothing is remembered, and lookups of one token are still made once
-	TTL  time.Duration // how long, from the beginning of the lookup, never beyond the session's end; 0: as Size 0
+	Size int           // sessions; zero: nothing is remembered
+	TTL  time.Duration // for how long an answer counts at most; zero: nothing is remembered
 
-	// TTLUnnotified is the same while notices are not complete: how long a revoked session may still pass then.
+	// TTLUnnotified is the same while changes may go untold: without a channel, or while one is not complete. Zero:
+	// nothing is answered from memory then. It is never longer than TTL.
 	TTLUnnotified time.Duration
 
-	// LookupTimeout ends a lookup, which nobody's own deadline does: others may wait for it. 0: 1.5 s.
-	LookupTimeout time.Duration
+	LookupTimeout time.Duration // for one question to the store; zero: 1.5 s
+	Lookups       int           // under way at the same time, whoever still waits for them; zero: 4096
+
+	// ObserveRevocation hears when revocation begins or ceases to be bound to TTLUnnotified, once each, in order, and
+	// how it is at first. It may call the cache, and must not block. Nil: nobody listens.
+	ObserveRevocation func(Revocation)
+
+	// ObserveLag hears how late every notice was that says when its change happened. It must not block. Nil: nobody
+	// listens.
+	ObserveLag func(time.Duration)
 
 	Now func() time.Time // nil: time.Now
-
-	// Changed, if set, hears when a channel's notices are no longer complete, with the reason, and when they are again,
-	// with nil. It is called once for each, by the watcher's goroutine.
-	Changed func(channel string, why error)
-
-	// Late, if set, hears how late each notice was that says when its change happened.
-	Late func(time.Duration)
 }
 
 const (
-	// unknownTTL is how long it is remembered that nobody has a token.
-	unknownTTL = time.Second
-
-	// mostLookups bounds the lookups under way. Each ends by its timeout; a store that hangs must not gather more of them.
-	mostLookups = 4096
+	lookupTimeout = 1500 * time.Millisecond
+	mostLookups   = 4096
 )
 
-// Cache is a gate.Resolver. It is safe for concurrent use.
+// Cache is memory in front of a resolver. It is safe for concurrent use.
 type Cache struct {
 	next   gate.Resolver
 	config Config
-	base   time.Time // instants are kept as the time since, which no change of the clock moves
+	start  time.Time // since which time is counted, without jumps of the clock
 
-	known   *otter.Cache[store.Tag, entry] // nil: nothing is remembered
-	unknown *unknown
-	marks   marks
-	flights flights
+	marks  marks
+	known  *otter.Cache[store.Tag, record] // nil: nothing is remembered
+	brief  *brief
+	counts counts
+	revocation
 
-	channels []*Channel
-	counts   counts
+	slots   chan struct{} // one for every lookup under way
+	life    context.Context
+	end     context.CancelFunc
+	mu      sync.Mutex
+	lookups map[store.Tag]*lookup
+	closed  bool
+	running sync.WaitGroup
 }
 
-// New makes a Cache in front of next.
-func New(next gate.Resolver, c Config) (*Cache, error) {
-	if next == nil {
-		return nil, errors.New("cached: there is nothing to ask")
+// New makes a cache in front of next. Close it before what is behind it.
+func New(next gate.Resolver, c Config) *Cache {
+	if c.LookupTimeout <= 0 {
+		c.LookupTimeout = lookupTimeout
+	}
+	if c.Lookups <= 0 {
+		c.Lookups = mostLookups
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.LookupTimeout <= 0 {
-		c.LookupTimeout = 1500 * time.Millisecond
+	c.TTLUnnotified = min(c.TTLUnnotified, c.TTL)
+	cache := &Cache{
+		next: next, config: c, start: c.Now(),
+		slots: make(chan struct{}, c.Lookups), lookups: make(map[store.Tag]*lookup),
 	}
-	cache := &Cache{next: next, config: c, base: c.Now(), unknown: newUnknown()}
-	cache.flights.free.Store(mostLookups)
+	cache.until.Store(never)
+	cache.channels.since = cache.start
+	cache.life, cache.end = context.WithCancel(context.Background())
 	if c.Size > 0 && c.TTL > 0 {
-		known, err := otter.New(&otter.Options[store.Tag, entry]{MaximumSize: c.Size, StatsRecorder: &cache.counts.evicted})
-		if err != nil {
-			return nil, fmt.Errorf("cached: %w", err)
-		}
-		cache.known = known
+		// It has no clock: how old an answer may be changes while it is kept, so that is judged when it is read.
+		cache.known = otter.Must(&otter.Options[store.Tag, record]{MaximumSize: c.Size, StatsRecorder: &cache.counts})
+		cache.brief = newBrief()
 	}
-	return cache, nil
+	return cache
 }
 
-// Close ends what the memory does in the background. Lookups under way end by themselves.
+// Close ends the lookups under way and waits for them. Nothing is looked up afterwards.
 func (c *Cache) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.end()
+	c.running.Wait()
 	if c.known != nil {
 		c.known.StopAllGoroutines()
 	}
 }
 
-// now is the time since the cache was made.
-func (c *Cache) now() time.Duration { return c.config.Now().Sub(c.base) }
-
-// Resolve implements gate.Resolver. The answer is from memory if what is there counts, else from one lookup that is made
-// for everybody who waits for it.
+// Resolve implements gate.Resolver. A principal from memory is the caller's own; its texts are parts of one string, so
+// keeping one of them keeps all of them.
 func (c *Cache) Resolve(ctx context.Context, credential gate.Credential) (*gate.Principal, error) {
-	token := credential.Token()
-	if !store.Askable(token) {
+	if !store.Askable(credential.Token()) {
 		return nil, gate.ErrNoSession
 	}
-	key := store.SessionTag(token)
-	if c.known == nil {
-		return c.look(ctx, credential, key)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	now := c.now()
-	if e, found := c.known.GetIfPresent(key); found && c.valid(&e, now) {
-		if p, err := store.Unpack(e.principal()); err == nil {
-			c.counts.hits.add(key)
-			return p, nil
-		}
+	key := store.SessionTag(credential.Token())
+	now := c.config.Now()
+	if c.told.Load() != said(c.complete(c.since(now))) {
+		c.tell()
 	}
-	if e, found := c.unknown.get(key); found && c.valid(&e, now) {
-		c.counts.unknown.add(key)
-		if e.nobody() {
-			return nil, gate.ErrNoSession
-		}
-		if p, err := store.Unpack(e.principal()); err == nil {
-			return p, nil
-		}
+	if a, ok := c.remembered(key, now); ok {
+		return a.principal, a.err
 	}
-	c.counts.misses.add(key)
-	return c.look(ctx, credential, key)
+	return c.ask(ctx, credential, key)
 }
 
-// remember keeps an answer if it may be kept, and reports whether a notice about it overlapped the lookup.
-func (c *Cache) remember(key store.Tag, token string, began lookup, p *gate.Principal, err error) (overlapped bool) {
-	var e entry
+// Drop forgets the session with this token, here, as a notice would: a lookup under way that may have read what was
+// there before is not kept either. It is for changes that were made by this process.
+func (c *Cache) Drop(token string) { c.marks.set(store.SessionTag(token)) }
+
+// answer is what is said about a token: a principal, or gate.ErrNoSession, or why it could not be found out.
+type answer struct {
+	principal *gate.Principal
+	err       error
+}
+
+// remembered is the answer from memory, if there is one that still counts.
+func (c *Cache) remembered(key store.Tag, now time.Time) (answer, bool) {
+	if c.known == nil {
+		return answer{}, false
+	}
+	since, limit := c.since(now), c.config.TTLUnnotified
+	if c.complete(since) {
+		limit = c.config.TTL
+	}
+	if r, ok := c.known.GetIfPresent(key); ok && r.counts(&c.marks, since, limit) && now.UnixNano() < r.ends() {
+		p, err := store.Unpack(r.packed())
+		if err == nil {
+			c.counts.hit(key)
+		}
+		return answer{p, err}, err == nil
+	}
+	if r, ok := c.brief.find(key); ok && r.counts(&c.marks, since, min(limit, briefTTL)) {
+		if r.packed() == "" {
+			c.counts.briefHit(key)
+			return answer{err: gate.ErrNoSession}, true
+		}
+		p, err := store.Unpack(r.packed())
+		if err == nil {
+			c.counts.briefHit(key)
+		}
+		return answer{p, err}, err == nil
+	}
+	return answer{}, false
+}
+
+// since is a time as it is kept: nanoseconds since the start.
+func (c *Cache) since(now time.Time) int64 { return int64(now.Sub(c.start)) }
+
+// remember keeps what a lookup found, unless it was overtaken by a notice.
+func (c *Cache) remember(key store.Tag, l *lookup) {
 	switch {
-	case err == nil && p != nil:
-		e = newEntry(began, token, p)
-	case errors.Is(err, gate.ErrNoSession):
-		e = newEntry(began, token, nil)
-	default:
-		return false // it says nothing about the session
+	case c.known == nil:
+		return
+	case c.marks.changed(l.began, l.places):
+		c.counts.discarded.Add(1)
+		return
+	case len(l.places) > mostPlaces:
+		return
 	}
-	if !c.marks.current(&e) {
-		c.counts.overlapped.Add(1)
-		return true
+	p := l.principal
+	r := newRecord(l.began, l.loaded, l.places, p)
+	// An answer is in one of the two at most, so that none comes back when the other is evicted.
+	if p == nil || p.User.ID == "" || !p.Session.ExpiresAt.After(c.config.Now()) {
+		c.known.Invalidate(key)
+		c.brief.put(key, r)
+	} else {
+		c.brief.drop(key)
+		c.known.Set(key, r)
 	}
-	if c.known == nil {
-		return false
-	}
-	now := c.now()
-	left := time.Duration(0) // of the session
-	if !e.nobody() && p.User.ID != "" {
-		left = p.Session.ExpiresAt.Sub(c.config.Now())
-	}
-	if left <= 0 {
-		e.until = began.at + unknownTTL
-		c.unknown.put(key, e, now)
-		return false
-	}
-	e.until = min(began.at+c.config.TTL, now+left)
-	c.known.Set(key, e)
-	return false
-}
-
-// valid reports whether an entry may answer now. While notices are not complete, age alone tells.
-func (c *Cache) valid(e *entry, now time.Duration) bool {
-	return now < e.until && c.marks.current(e) && (now-e.loaded < c.config.TTLUnnotified || c.notified(now))
-}
-
-// Stats are counts since the start, and what is there now.
-type Stats struct {
-	Hits       uint64 // answered from memory
-	Unknown    uint64 // answered from memory: nobody has the token, or what was found is worth nothing any more
-	Misses     uint64 // asked for, because memory had no answer
-	Joined     uint64 // of those: waited for another's lookup
-	Overlapped uint64 // answers that were not kept, because a notice about them came meanwhile
-	Evicted    uint64 // entries that made room for others
-	Notices    uint64
-	Flushes    uint64 // times when everything was forgotten
-	Entries    int    // also those that do not count any more, until they are replaced
-}
-
-// Stats counts.
-func (c *Cache) Stats() Stats {
-	s := Stats{
-		Hits: c.counts.hits.sum(), Unknown: c.counts.unknown.sum(), Misses: c.counts.misses.sum(), Joined: c.counts.joined.Load(),
-		Overlapped: c.counts.overlapped.Load(), Evicted: c.counts.evicted.count.Load(),
-		Notices: c.counts.notices.Load(), Flushes: c.counts.flushes.Load(),
-	}
-	if c.known != nil {
-		s.Entries = c.known.EstimatedSize()
-	}
-	return s
-}
-
-type counts struct {
-	hits, unknown, misses                striped
-	joined, overlapped, notices, flushes atomic.Uint64
-	evicted                              evictions
 }

@@ -1,16 +1,16 @@
-// Package cached is memory in front of any store: most requests are answered from it, and a session that is revoked is
-// forgotten at once where the store tells of changes.
+// Package cached is memory in front of any gate.Resolver: a check that is answered from it costs less than a microsecond,
+// and the store sees a small fraction of the traffic.
 //
-// A Cache is a gate.Resolver that asks another one, once for all who wait, and remembers what it says for a bounded time.
-// What it remembers is the person with all memberships, not a decision: the gate judges expiry, bans, organization and
-// rules on every request. Each store.Watcher gets a Channel of the cache, over which it tells what changed and proves
-// that it still hears everything. Without such proof entries count for Config.TTLUnnotified only.
+// It owns how long an answer may be believed. Whoever watches a storage tells what changes there through a channel
+// (Cache.Channel, a store.Notices), and what depends on it is asked again. While every channel keeps saying that it told
+// everything, an answer counts for Config.TTL; while one does not, for Config.TTLUnnotified. An answer never outlives
+// the session, and never counts when a notice about anything it was made of came after its lookup began: such a lookup
+// is answered to who asked before the notice, and not kept.
 //
-// How an entry is forgotten without an index of who depends on what: every notice gets the next number of one sequence,
-// and leaves it as a mark in a table, at the places of the tags it names (store.Tag). An entry knows the number at which
-// its lookup began and the places of its own tags; it counts as long as none of these marks is newer. So a lookup that
-// overlaps a notice about what it read is out of date when it arrives, whatever the order in which the two came. Two tags
-// that share a place cost a lookup too many, never a wrong answer.
+// Entries are keyed by store.SessionTag, a hash: tokens are never kept in memory in clear. The gate judges expiry, bans,
+// organization and rules on every request, so one entry serves all organizations and all rules. Nobody's tokens, ended
+// sessions and sessions whose user is gone are remembered for a second, apart from the others, so that a flood of them
+// evicts nothing. Errors are never remembered.
 //
-// Tokens are not kept: the key of an entry is a tag, which is a hash.
+// It must not know any store, database or protocol.
 package cached

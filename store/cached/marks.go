@@ -7,59 +7,61 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// marks are the newest notices. Its zero value is ready.
+// marks know when something last changed, without knowing who depends on it: every notice has a number, and leaves it at
+// the places of its tags. What was looked up while the last number was n counts as long as no place of its tags holds
+// more than n. Tags that share a place cost a lookup too many now and then, and nothing else.
 type marks struct {
-	sequence atomic.Uint64 // the number of the newest one
-	flushed  atomic.Uint64 // of the newest that was about everything
-	any      atomic.Uint64 // of the newest about anything
-	table    [1 << 16]atomic.Uint64
+	last atomic.Uint64 // number of the latest notice
+	all  atomic.Uint64 // number of the latest one about everything
+	of   [places]atomic.Uint64
 }
 
-// placeOf is where the notices of a tag leave their marks.
-func placeOf(t store.Tag) uint16 { return binary.BigEndian.Uint16(t[:]) }
+const places = 1 << 16
 
-// now is the number that a lookup which begins now has: what is noticed from here on is newer.
-func (m *marks) now() uint64 { return m.sequence.Load() }
+// place is where a tag leaves its mark.
+type place uint16
 
-// changed marks tags.
-func (m *marks) changed(tags []store.Tag) {
-	n := m.sequence.Add(1)
-	raise(&m.any, n)
-	for _, tag := range tags {
-		raise(&m.table[placeOf(tag)], n)
+func placeOf(t store.Tag) place { return place(binary.BigEndian.Uint16(t[:])) }
+
+func placesOf(tags []store.Tag) []place {
+	at := make([]place, len(tags))
+	for i, t := range tags {
+		at[i] = placeOf(t)
+	}
+	return at
+}
+
+// set marks tags as changed. A lookup that begins before the number is taken is overtaken; one that begins later reads
+// a storage in which the change has happened.
+func (m *marks) set(tags ...store.Tag) {
+	n := m.last.Add(1)
+	for _, t := range tags {
+		raise(&m.of[placeOf(t)], n)
 	}
 }
 
-// changedAll marks everything.
-func (m *marks) changedAll() {
-	n := m.sequence.Add(1)
-	raise(&m.any, n)
-	raise(&m.flushed, n)
-}
+// setAll marks everything as changed.
+func (m *marks) setAll() { raise(&m.all, m.last.Add(1)) }
 
-// raise is what it takes for notices of several channels at once.
+// raise never lowers: notices that come at the same time may get here in any order.
 func raise(mark *atomic.Uint64, n uint64) {
 	for {
-		old := mark.Load()
-		if old >= n || mark.CompareAndSwap(old, n) {
+		have := mark.Load()
+		if have >= n || mark.CompareAndSwap(have, n) {
 			return
 		}
 	}
 }
 
-// current reports whether nothing was noticed about an entry since its lookup began.
-func (m *marks) current(e *entry) bool {
-	if m.any.Load() <= e.number { // nothing at all
+// changed reports whether any of the places was marked after number n.
+func (m *marks) changed(n uint64, at []place) bool {
+	if m.all.Load() > n {
 		return true
 	}
-	if m.flushed.Load() > e.number || e.places == 0 {
-		return false
-	}
-	for i := range int(e.places) {
-		place := uint16(e.data[2*i])<<8 | uint16(e.data[2*i+1])
-		if m.table[place].Load() > e.number {
-			return false
+	for _, p := range at {
+		if m.of[p].Load() > n {
+			return true
 		}
 	}
-	return true
+	return false
 }

@@ -5,6 +5,7 @@
 //   version           "1.7" (default) or "1.4"
 //   database          postgres://… or sqlite:///path
 //   redis             redis://…: sessions in Redis too, through Better Auth's own adapter
+//   redisPrefix       before every key, also ""; default: the adapter's own
 //   secret, baseURL, trustedOrigins, cookiePrefix, useSecureCookies, generateId ("uuid", "serial")
 //   expiresIn         session lifetime in seconds
 //   requireSignature  of the bearer plugin
@@ -95,7 +96,7 @@ function options() {
 			admin(),
 		].filter((plugin) => !rig.without?.includes(plugin.id)),
 	};
-	if (rig.redis) base.secondaryStorage = redisStorage({ client: new Redis(rig.redis) });
+	if (rig.redis) base.secondaryStorage = redisStorage({ client: new Redis(rig.redis), ...drop({ keyPrefix: rig.redisPrefix }) });
 	return merge(base, rig.options ?? {});
 }
 

@@ -1,0 +1,146 @@
+package cached
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
+)
+
+var (
+	errClosed  = errors.New("cached: closed; the gate is shutting down")
+	errNothing = errors.New("cached: the store answered with neither a principal nor an error")
+	errEnded   = errors.New("cached: the lookup ended without an answer")
+)
+
+// lookup is one question to the store, for everybody who waits for its answer.
+type lookup struct {
+	began  uint64 // number of the latest notice then
+	loaded int64  // when that was, as Cache.since
+
+	done   chan struct{} // closed when the rest is there
+	answer               // an error that is not gate.ErrNoSession is everybody's, too: nobody asks again at once
+	places []place       // of what the answer depends on
+}
+
+// ask waits for the answer to a lookup, its own or one under way, for as long as ctx lasts. One under way may have read
+// what a notice was about that came before the caller did; then the next one has the answer, for it began later.
+func (c *Cache) ask(ctx context.Context, credential gate.Credential, key store.Tag) (*gate.Principal, error) {
+	arrived := c.marks.last.Load()
+	for {
+		l, err := c.lookUp(ctx, credential, key)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		stale := l.began < arrived && c.marks.changed(l.began, l.places)
+		if !stale || l.err != nil && !errors.Is(l.err, gate.ErrNoSession) {
+			return l.principal, l.err
+		}
+	}
+}
+
+// lookUp finds the lookup that is under way, or begins one as soon as there is room for it.
+func (c *Cache) lookUp(ctx context.Context, credential gate.Credential, key store.Tag) (*lookup, error) {
+	if l := c.underWay(key); l != nil {
+		return l, nil
+	}
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cached: %d lookups are under way already: %w", cap(c.slots), ctx.Err())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, begun := c.begin(key)
+	if !begun {
+		<-c.slots
+	}
+	switch {
+	case l == nil:
+		return nil, errClosed
+	case begun:
+		c.running.Add(1)
+		go c.run(context.WithoutCancel(ctx), l, credential, key)
+	}
+	return l, nil
+}
+
+// underWay joins a lookup.
+func (c *Cache) underWay(key store.Tag) *lookup {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lookups[key]
+	if l != nil {
+		c.counts.collapsed.Add(1)
+	}
+	return l
+}
+
+// begin registers a lookup, unless another one was faster: one that is under way, or one that has ended since memory was
+// looked into, and left its answer there. It is nil after Close.
+func (c *Cache) begin(key store.Tag) (l *lookup, begun bool) {
+	if l := c.lookups[key]; l != nil {
+		c.counts.collapsed.Add(1)
+		return l, false
+	}
+	if c.closed {
+		return nil, false
+	}
+	now := c.config.Now()
+	l = &lookup{began: c.marks.last.Load(), loaded: c.since(now), done: make(chan struct{}), answer: answer{err: errEnded}}
+	if a, ok := c.remembered(key, now); ok {
+		l.answer = a
+		close(l.done)
+		return l, false
+	}
+	c.lookups[key] = l
+	c.counts.misses.Add(1)
+	return l, true
+}
+
+// run makes a lookup. It belongs to nobody who waits for it: whoever leaves harms no other.
+func (c *Cache) run(ctx context.Context, l *lookup, credential gate.Credential, key store.Tag) {
+	defer c.running.Done()
+	defer func() {
+		c.mu.Lock()
+		delete(c.lookups, key)
+		c.mu.Unlock()
+		close(l.done)
+		<-c.slots
+	}()
+	ctx, cancel := context.WithTimeout(ctx, c.config.LookupTimeout)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+	c.resolve(ctx, l, credential, key)
+}
+
+// resolve fills in what the store says, and remembers it.
+func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credential, key store.Tag) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.answer = answer{err: fmt.Errorf("cached: panic while looking up a session: %v", v)}
+		}
+	}()
+	p, err := c.next.Resolve(ctx, credential)
+	switch {
+	case err == nil && p == nil:
+		l.err = errNothing
+	case err == nil:
+		l.answer = answer{principal: p}
+		l.places = placesOf(store.TagsOf(credential.Token(), p))
+		c.remember(key, l)
+	case errors.Is(err, gate.ErrNoSession):
+		l.err = err
+		l.places = []place{placeOf(key)}
+		c.remember(key, l)
+	default:
+		l.err = err
+	}
+}

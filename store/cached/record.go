@@ -1,0 +1,98 @@
+package cached
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
+)
+
+// record is one answer as it is kept, a string without pointers:
+//
+//	began    8 bytes  number of the latest notice when the lookup began
+//	loaded   8 bytes  when it began, as Cache.since
+//	ends     8 bytes  when the session ends, in nanoseconds since 1970
+//	places   2 bytes  how many there are
+//	         2 bytes  each, what the answer depends on
+//	packed            the principal; empty: nobody
+//
+// All numbers are little-endian.
+type record string
+
+const recordHead = 26
+
+// mostPlaces is how many a record has room for. Stores answer with store.MaxMemberships at most.
+const mostPlaces = math.MaxUint16
+
+// newRecord makes the record of a lookup that began at that number and time. Without principal it says "nobody".
+func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record {
+	var room [512]byte
+	b := binary.LittleEndian.AppendUint64(room[:0], began)
+	b = binary.LittleEndian.AppendUint64(b, uint64(loaded)) //nolint:gosec // the same bits come back
+	ends := int64(math.MaxInt64)
+	if p != nil {
+		ends = nanoseconds(p.Session.ExpiresAt)
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(ends))    //nolint:gosec // the same bits come back
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(at))) //nolint:gosec // mostPlaces
+	for _, place := range at {
+		b = binary.LittleEndian.AppendUint16(b, uint16(place))
+	}
+	if p != nil {
+		b = store.AppendPacked(b, p)
+	}
+	return record(b)
+}
+
+// nanoseconds since 1970, or as many as there can be: sessions may end in the year 9999.
+func nanoseconds(t time.Time) int64 {
+	switch seconds := t.Unix(); {
+	case seconds > math.MaxInt64/int64(time.Second)-1:
+		return math.MaxInt64
+	case seconds < math.MinInt64/int64(time.Second)+1:
+		return math.MinInt64
+	default:
+		return t.UnixNano()
+	}
+}
+
+func (r record) began() uint64 { return r.number(0) }
+func (r record) loaded() int64 { return int64(r.number(8)) }  //nolint:gosec // as it was written
+func (r record) ends() int64   { return int64(r.number(16)) } //nolint:gosec // as it was written
+func (r record) places() int   { return int(r.small(24)) }
+
+// packed is the principal; empty: nobody.
+func (r record) packed() string { return string(r[recordHead+2*r.places():]) }
+
+// counts reports whether an answer is young enough and nothing it depends on has changed.
+func (r record) counts(m *marks, since int64, limit time.Duration) bool {
+	age := since - r.loaded()
+	return age >= 0 && age < int64(limit) && !r.changed(m)
+}
+
+// changed reports whether anything the answer depends on changed since its lookup began.
+func (r record) changed(m *marks) bool {
+	began := r.began()
+	if m.all.Load() > began {
+		return true
+	}
+	for i := range r.places() {
+		if m.of[r.small(recordHead+2*i)].Load() > began {
+			return true
+		}
+	}
+	return false
+}
+
+func (r record) number(at int) uint64 {
+	s := r[at : at+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func (r record) small(at int) uint16 {
+	s := r[at : at+2]
+	return uint16(s[0]) | uint16(s[1])<<8
+}
