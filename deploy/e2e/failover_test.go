@@ -35,6 +35,33 @@ func TestPostgresFailsOver(t *testing.T) {
 	t.Logf("a revocation on the new primary showed after %v", took)
 }
 
+// TestRedisFailsOver kills the master with the sessions under load, and waits until the Sentinels have made another.
+func TestRedisFailsOver(t *testing.T) {
+	if !redisServes {
+		return
+	}
+	sentinels := testenv.StartRedisSentinels(t)
+	databaseURL := testenv.Postgres(t).NewDatabase(t)
+	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[0].URL()})
+	applyNotices(t, auth, databaseURL)
+	a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q } }", databaseURL, sentinels.URL()))
+	suffer(t, a, []fault{{
+		name:   "failed over",
+		begin:  func(*testing.T) { sentinels.Servers[0].Kill() },
+		during: func(*testing.T, time.Duration) {}, // as long as the Sentinels take
+		end:    func(t *testing.T) { sentinels.AwaitMaster(t, sentinels.Servers[1]) },
+	}})
+
+	moved := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[1].URL(), SkipMigrations: true})
+	p := moved.SignUp(t, "Late", "late@example.com")
+	a.gates[0].awaitRevocation(t, "complete")
+	took := measure(t, a.edges, "signs out after the failover", ends(p, func(t *testing.T) { moved.SignOut(t, p) }))
+	if took > time.Second {
+		t.Errorf("a revocation on the new master took %v", took)
+	}
+	t.Logf("a revocation on the new master showed after %v", took)
+}
+
 // sameDatabaseAt is the URL of a database on another server.
 func sameDatabaseAt(t *testing.T, databaseURL string, server *testenv.PostgresServer) string {
 	t.Helper()
