@@ -43,7 +43,7 @@ func TestRedisFailsOver(t *testing.T) {
 	sentinels := testenv.StartRedisSentinels(t)
 	databaseURL := testenv.Postgres(t).NewDatabase(t)
 	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[0].URL()})
-	applyNotices(t, auth, databaseURL)
+	applyNotices(t, auth, databaseURL, secondaryEnv(sentinels.URL(), false)...)
 	a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q } }", databaseURL, sentinels.URL()))
 	suffer(t, a, []fault{{
 		name:   "failed over",

@@ -137,13 +137,13 @@ func TestWithoutNoticesMemoryIsShort(t *testing.T) {
 	}
 
 	// The owner runs it now, and later takes it back. Nothing is restarted.
-	applySchema(t, place.auth, place.database, "-revocation")
+	applySchema(t, "-revocation", place.auth, place.database)
 	awaitComplete(t, gates)
 	p := place.auth.SignIn(t, leo)
 	if took := measure(t, gates, "signs out", ends(p, func(t *testing.T) { place.auth.SignOut(t, p) })); took > time.Second {
 		t.Errorf("with notices, signing out took %v", took)
 	}
-	applySchema(t, place.auth, place.database, "-revocation=off")
+	applySchema(t, "-revocation=off", place.auth, place.database)
 	for _, g := range gates {
 		g.awaitRevocation(t, "ttl-bound: ")
 	}

@@ -229,7 +229,7 @@ func TestRedisWithTheSessionsFails(t *testing.T) {
 				DatabaseURL: databaseURL, RedisURL: server.URL(),
 				Options: map[string]any{"session": map[string]any{"storeSessionInDatabase": both}},
 			})
-			applyNotices(t, auth, databaseURL)
+			applyNotices(t, auth, databaseURL, secondaryEnv(server.URL(), both)...)
 			a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q, store_session_in_database: %v } }", databaseURL, server.URL(), both))
 			faults := redisFaults(server)
 			for i := range faults {

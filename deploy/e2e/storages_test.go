@@ -103,29 +103,34 @@ func onRedis(t *testing.T, session map[string]any) *place {
 		config.Options = map[string]any{"session": session}
 	}
 	auth := testenv.BetterAuth(t, config)
-	applyNotices(t, auth, databaseURL)
+	both, archive := session["storeSessionInDatabase"] == true, session["preserveSessionInDatabase"] == true
+	applyNotices(t, auth, databaseURL, secondaryEnv(server.URL(), both)...)
 	return &place{
 		auth: auth, database: databaseURL,
 		store: fmt.Sprintf("store: { url: %q, secondary: { url: %q, store_session_in_database: %v, preserve_session_in_database: %v } }",
-			databaseURL, server.URL(), session["storeSessionInDatabase"] == true, session["preserveSessionInDatabase"] == true),
+			databaseURL, server.URL(), both, archive),
 		cut: func(t testing.TB) int { return cutListeners(t, databaseURL) + cutRedis(t, server.URL()) },
 	}
 }
 
-// applyNotices runs `usher schema apply -revocation`, as an operator does.
-func applyNotices(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string) {
-	t.Helper()
-	applySchema(t, auth, databaseURL, "-revocation")
+// secondaryEnv tells a command that sessions are in Redis, and whether they are rows, too: without, there is no such table.
+func secondaryEnv(url string, both bool) []string {
+	return []string{"USHER_STORE_SECONDARY_URL=" + url, fmt.Sprintf("USHER_STORE_SECONDARY_STORE_SESSION_IN_DATABASE=%v", both)}
 }
 
-func applySchema(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string, flags ...string) {
+// applyNotices runs `usher schema apply -revocation`, as an operator does; more are variables of the configuration.
+func applyNotices(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string, more ...string) {
 	t.Helper()
-	command := exec.Command(binary, append([]string{"schema", "apply"}, flags...)...)
-	command.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "BETTER_AUTH_SECRET=" + auth.Secret, "BETTER_AUTH_URL=" + auth.BaseURL, "DATABASE_URL=" + databaseURL,
-	}
+	applySchema(t, "-revocation", auth, databaseURL, more...)
+}
+
+func applySchema(t *testing.T, flag string, auth *testenv.BetterAuthServer, databaseURL string, more ...string) {
+	t.Helper()
+	command := exec.Command(binary, "schema", "apply", flag)
+	command.Env = append(more,
+		"PATH="+os.Getenv("PATH"), "BETTER_AUTH_SECRET="+auth.Secret, "BETTER_AUTH_URL="+auth.BaseURL, "DATABASE_URL="+databaseURL)
 	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("usher schema apply %s: %v\n%s", flags, err, out)
+		t.Fatalf("usher schema apply %s: %v\n%s", flag, err, out)
 	}
 }
 
