@@ -232,6 +232,9 @@ func TestRedisWithTheSessionsFails(t *testing.T) {
 			applyNotices(t, auth, databaseURL, secondaryEnv(server.URL(), both)...)
 			a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q, store_session_in_database: %v } }", databaseURL, server.URL(), both))
 			faults := redisFaults(server)
+			if both {
+				faults = faults[:2] // and time for other tests
+			}
 			for i := range faults {
 				switch {
 				case both: // the rows answer in its place

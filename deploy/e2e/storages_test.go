@@ -42,16 +42,16 @@ type place struct {
 func storages() []storage {
 	all := []storage{
 		{"PostgreSQL", 20, true, false, func(t *testing.T) *place { return onPostgres(t, true) }},
-		{"SQLite", 20, false, false, onSQLite},
-		{"Better Auth, asked over HTTP", 3, false, true, onBetterAuth},
+		{"SQLite", 10, false, false, onSQLite},
+		{"Better Auth, asked over HTTP", 2, false, true, onBetterAuth},
 	}
 	if redisServes {
 		all = append(all,
 			storage{"Redis alone", 10, true, false, func(t *testing.T) *place { return onRedis(t, nil) }},
-			storage{"Redis before PostgreSQL", 10, true, false, func(t *testing.T) *place {
+			storage{"Redis before PostgreSQL", 5, true, false, func(t *testing.T) *place {
 				return onRedis(t, map[string]any{"storeSessionInDatabase": true})
 			}},
-			storage{"Redis, and PostgreSQL as an archive", 10, true, false, func(t *testing.T) *place {
+			storage{"Redis, and PostgreSQL as an archive", 5, true, false, func(t *testing.T) *place {
 				return onRedis(t, map[string]any{"storeSessionInDatabase": true, "preserveSessionInDatabase": true})
 			}},
 		)
