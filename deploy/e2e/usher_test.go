@@ -52,12 +52,19 @@ func startUsher(t *testing.T, betterAuth *testenv.BetterAuthServer, databaseURL 
 // startUsherWith also says how the Better Auth app is configured, in keys of better_auth.
 func startUsherWith(t *testing.T, betterAuth *testenv.BetterAuthServer, databaseURL string, options []string, more ...string) *usher {
 	t.Helper()
+	return startUsherOn(t, betterAuth, options, append([]string{
+		fmt.Sprintf("store: { url: %q }", databaseURL),
+		"log: { level: debug, format: json, decisions: { allowed: 1, refused: 1 } }",
+	}, more...)...)
+}
+
+// startUsherOn leaves the store, and what is logged, to the lines.
+func startUsherOn(t *testing.T, betterAuth *testenv.BetterAuthServer, options []string, more ...string) *usher {
+	t.Helper()
 	u := &usher{http: freeAddress(t), grpc: freeAddress(t), ops: freeAddress(t)}
 	lines := append([]string{
 		fmt.Sprintf("listen: { http: %q, grpc: %q, ops: %q }", u.http, u.grpc, u.ops),
 		fmt.Sprintf("better_auth: { %s }", strings.Join(append(options, fmt.Sprintf("url: %q, secret: %q", betterAuth.BaseURL, betterAuth.Secret)), ", ")),
-		fmt.Sprintf("store: { url: %q }", databaseURL),
-		"log: { level: debug, format: json, decisions: { allowed: 1, refused: 1 } }",
 	}, more...)
 	file := filepath.Join(t.TempDir(), "usher.yaml")
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {

@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherauth/usher/internal/testenv"
+)
+
+// TestPostgresFailsOver kills the primary under load and promotes its standby. The gate knows both from one URL, and hears
+// afterwards what is revoked on the new one.
+func TestPostgresFailsOver(t *testing.T) {
+	primary := testenv.StartPostgres(t)
+	standby := primary.Standby(t)
+	s := breakablePostgres(t, primary)
+	second := sameDatabaseAt(t, s.owner, standby)
+	a := aim(t, s.auth, 1, fmt.Sprintf("store: { url: %q }",
+		strings.Replace(s.url, host(t, s.url), host(t, s.url)+","+host(t, second), 1)+"&target_session_attrs=primary"))
+	suffer(t, a, []fault{{
+		name:  "failed over",
+		begin: func(*testing.T) { primary.Kill() }, end: func(*testing.T) { standby.Promote() },
+		silent: true, ready: 503, warns: "store lost", reason: "STORE_UNAVAILABLE",
+	}})
+
+	moved := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: second, SkipMigrations: true})
+	p := moved.SignUp(t, "Late", "late@example.com")
+	a.gates[0].awaitRevocation(t, "complete")
+	took := measure(t, a.edges, "signs out after the failover", ends(p, func(t *testing.T) { moved.SignOut(t, p) }))
+	if took > time.Second {
+		t.Errorf("a revocation on the new primary took %v", took)
+	}
+	t.Logf("a revocation on the new primary showed after %v", took)
+}
+
+// TestRedisFailsOver kills the master with the sessions under load, and waits until the Sentinels have made another.
+func TestRedisFailsOver(t *testing.T) {
+	if !redisServes {
+		return
+	}
+	sentinels := testenv.StartRedisSentinels(t)
+	databaseURL := testenv.Postgres(t).NewDatabase(t)
+	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[0].URL()})
+	applyNotices(t, auth, databaseURL, secondaryEnv(sentinels.URL(), false)...)
+	a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q } }", databaseURL, sentinels.URL()))
+	suffer(t, a, []fault{{
+		name:   "failed over",
+		begin:  func(*testing.T) { sentinels.Servers[0].Kill() },
+		during: func(*testing.T, time.Duration) {}, // as long as the Sentinels take
+		end:    func(t *testing.T) { sentinels.AwaitMaster(t, sentinels.Servers[1]) },
+	}})
+
+	moved := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[1].URL(), SkipMigrations: true})
+	p := moved.SignUp(t, "Late", "late@example.com")
+	a.gates[0].awaitRevocation(t, "complete")
+	took := measure(t, a.edges, "signs out after the failover", ends(p, func(t *testing.T) { moved.SignOut(t, p) }))
+	if took > time.Second {
+		t.Errorf("a revocation on the new master took %v", took)
+	}
+	t.Logf("a revocation on the new master showed after %v", took)
+}
+
+// sameDatabaseAt is the URL of a database on another server.
+func sameDatabaseAt(t *testing.T, databaseURL string, server *testenv.PostgresServer) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(strings.TrimPrefix(u.Path, "/"))
+}
+
+func host(t *testing.T, databaseURL string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
