@@ -5,6 +5,9 @@
 // expiry, bans and memberships are the gate's. How a Redis is reached (one server, Sentinel, Cluster, TLS) is known to
 // package redisconn, what is in the database to whoever implements People.
 //
-// The user of the URL needs GETRANGE, on the keys that begin with the prefix. To hear of changes it also needs HELLO,
-// PING, CLIENT TRACKING and CLIENT TRACKINGINFO, and in a cluster CLUSTER SLOTS and CLUSTER MYID. Nothing is ever written.
+// Nothing is ever written, so a user of few rights will do:
+//
+//	ACL SETUSER usher on >password ~better-auth:* -@all +getrange +ping +client|setname +client|tracking +client|trackinginfo
+//
+// Another database than 0 needs +select as well, a Cluster +cluster|slots and +cluster|myid.
 package redis

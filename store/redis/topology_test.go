@@ -160,12 +160,25 @@ func TestCluster(t *testing.T) {
 	check()
 }
 
-// TestClusterTakenForAServer: a URL of the wrong kind is found at the start.
-func TestClusterTakenForAServer(t *testing.T) {
+// TestClusterByOneWhoMayDoLittle: the rights that the package's documentation names are enough. A URL of the wrong kind is
+// found at the start.
+func TestClusterByOneWhoMayDoLittle(t *testing.T) {
 	t.Parallel()
 	cluster := testenv.StartRedisCluster(t)
 	_, err := redis.Open(t.Context(), redis.Config{URL: cluster.Masters[0].URL(), Prefix: prefix})
 	if err == nil || !strings.Contains(err.Error(), "redis+cluster://") {
 		t.Errorf("got %v", err)
+	}
+	for _, server := range append(cluster.Masters[:], cluster.Replica) {
+		server.Call(t, "ACL", "SETUSER", "usher", "on", ">p", "~"+prefix+"*", "resetchannels", "-@all", "+getrange", "+ping",
+			"+client|setname", "+client|tracking", "+client|trackinginfo", "+cluster|slots", "+cluster|myid")
+	}
+	s := open(t, redis.Config{URL: strings.Replace(cluster.URL(), "://", "://usher:p@", 1), Prefix: prefix})
+	n := listen(t, s)
+	n.complete(t, 5*time.Second)
+	for i := range 8 {
+		token := fmt.Sprint("token", i)
+		cluster.Call(t, prefix+token, "SET", prefix+token, value(token))
+		same(t, resolve(t, s, token), principal(token))
 	}
 }
