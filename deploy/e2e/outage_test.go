@@ -218,9 +218,6 @@ func TestRedisFailsBehindTheDatabase(t *testing.T) {
 
 // TestRedisWithTheSessionsFails breaks Better Auth's secondary storage, in each way it is used.
 func TestRedisWithTheSessionsFails(t *testing.T) {
-	if !redisServes {
-		return
-	}
 	for _, both := range []bool{false, true} {
 		t.Run(fmt.Sprintf("in the database too: %v", both), func(t *testing.T) {
 			databaseURL := testenv.Postgres(t).NewDatabase(t)

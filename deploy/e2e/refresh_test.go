@@ -148,21 +148,21 @@ func cookieBackend(t *testing.T) string {
 
 var backendCookies = []string{"theme=light; Path=/", "csrf=1; Path=/; HttpOnly"}
 
-// answer is what a client got.
-type answer struct {
+// renewal is what a client got, with its cookies apart.
+type renewal struct {
 	testenv.RawResponse
 	cookies []string
 }
 
-func (p *proxied) ask(t *testing.T, lines ...string) answer {
+func (p *proxied) ask(t *testing.T, lines ...string) renewal {
 	t.Helper()
 	response := testenv.RawHTTP(t, p.address, request{lines: lines}.bytes(p.address))
-	return answer{response, response.Header.Values("Set-Cookie")}
+	return renewal{response, response.Header.Values("Set-Cookie")}
 }
 
 // passed demands that the request reached the backend as somebody, and that the client got these cookies besides the
 // backend's own.
-func (a answer) passed(t *testing.T, p *testenv.Person, cookies ...string) {
+func (a renewal) passed(t *testing.T, p *testenv.Person, cookies ...string) {
 	t.Helper()
 	if a.Status != 200 || a.Body != p.UserID {
 		t.Fatalf("status %d, body %.200s", a.Status, a.Body)

@@ -16,9 +16,6 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 )
 
-// redisServes says that `usher serve` speaks store.secondary.
-const redisServes = false
-
 // storage is one way for Better Auth to keep sessions.
 type storage struct {
 	name   string
@@ -40,23 +37,18 @@ type place struct {
 
 // storages are all that a revocation must reach every replica from. A new one is one more row.
 func storages() []storage {
-	all := []storage{
+	return []storage{
 		{"PostgreSQL", 20, true, false, func(t *testing.T) *place { return onPostgres(t, true) }},
 		{"SQLite", 10, false, false, onSQLite},
 		{"Better Auth, asked over HTTP", 2, false, true, onBetterAuth},
+		{"Redis, with people in PostgreSQL", 10, true, false, func(t *testing.T) *place { return onRedis(t, nil) }},
+		{"Redis before PostgreSQL", 5, true, false, func(t *testing.T) *place {
+			return onRedis(t, map[string]any{"storeSessionInDatabase": true})
+		}},
+		{"Redis, and PostgreSQL as an archive", 5, true, false, func(t *testing.T) *place {
+			return onRedis(t, map[string]any{"storeSessionInDatabase": true, "preserveSessionInDatabase": true})
+		}},
 	}
-	if redisServes {
-		all = append(all,
-			storage{"Redis alone", 10, true, false, func(t *testing.T) *place { return onRedis(t, nil) }},
-			storage{"Redis before PostgreSQL", 5, true, false, func(t *testing.T) *place {
-				return onRedis(t, map[string]any{"storeSessionInDatabase": true})
-			}},
-			storage{"Redis, and PostgreSQL as an archive", 5, true, false, func(t *testing.T) *place {
-				return onRedis(t, map[string]any{"storeSessionInDatabase": true, "preserveSessionInDatabase": true})
-			}},
-		)
-	}
-	return all
 }
 
 // onPostgres is a database of its own; told says whether it tells what changes.

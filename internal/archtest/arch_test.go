@@ -43,7 +43,8 @@ var mayImport = map[string][]string{
 	"internal/boot":        {"gate", "betterauth", "store/...", "extauthz", "forwardauth", "oauth/...", "config", "internal/server", "internal/telemetry"},
 	"cmd/usher":            {"gate", "betterauth", "config", "store", "deploy/proxy", "internal/boot", "internal/demo", "internal/telemetry"},
 	"deploy/e2e":           {"internal/testenv"},
-	"deploy/load/...":      {"internal/testenv", "betterauth"},
+	"deploy/load":          {"internal/testenv"},
+	"deploy/load/empty":    {},
 	"deploy/e2e/parts/...": {},
 }
 

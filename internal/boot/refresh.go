@@ -26,11 +26,11 @@ type Refresher interface {
 func OpenRefresher(ctx context.Context, c *config.Config) (Refresher, error) {
 	switch c.Store.Kind() {
 	case "sqlite":
-		return sqlite.OpenRefresher(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+		return sqlite.OpenRefresher(ctx, sqliteConfig(c))
 	case "remote": // Better Auth does it itself, when it is asked for the session
 		return openRemote(ctx, c)
 	}
-	return postgres.OpenRefresher(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+	return postgres.OpenRefresher(ctx, postgresConfig(c))
 }
 
 // sliding completes what is to be done with sessions that are due by what the configuration says.

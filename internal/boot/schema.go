@@ -48,20 +48,29 @@ func PrintSchema(c *config.Config, dialect string) ([]string, error) {
 	return statements, nil
 }
 
+// errNoTables is what those are told whose store has none.
+var errNoTables = errors.New("store.url leads to no database with tables: Redis has none, and Better Auth looks after its own")
+
 // CheckSchema looks at the database of the configuration.
 func CheckSchema(ctx context.Context, c *config.Config) (store.SchemaReport, error) {
-	if c.Store.Kind() == "sqlite" {
-		return sqlite.CheckSchema(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+	switch c.Store.Kind() {
+	case "postgres":
+		return postgres.CheckSchema(ctx, postgresConfig(c))
+	case "sqlite":
+		return sqlite.CheckSchema(ctx, sqliteConfig(c))
 	}
-	return postgres.CheckSchema(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)})
+	return store.SchemaReport{}, errNoTables
 }
 
 // ApplySchema makes what is missing and returns the statements; with dry it only returns them.
 func ApplySchema(ctx context.Context, c *config.Config, dry bool) ([]string, error) {
-	if c.Store.Kind() == "sqlite" {
-		return sqlite.Apply(ctx, sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
+	switch c.Store.Kind() {
+	case "postgres":
+		return postgres.Apply(ctx, postgresConfig(c), betterauth.GatePlugins(), dry)
+	case "sqlite":
+		return sqlite.Apply(ctx, sqliteConfig(c), betterauth.GatePlugins(), dry)
 	}
-	return postgres.Apply(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, betterauth.GatePlugins(), dry)
+	return nil, errNoTables
 }
 
 // errNoTriggers is what those are told who want triggers where nothing needs to be installed.
@@ -78,12 +87,16 @@ func PrintRevocation(c *config.Config, dialect string) ([]string, error) {
 // ApplyRevocation installs the revocation triggers, or takes them away, and returns the statements; with dry it only
 // returns them.
 func ApplyRevocation(ctx context.Context, c *config.Config, install, dry bool) ([]string, error) {
-	if c.Store.Kind() == "sqlite" {
+	switch c.Store.Kind() {
+	case "postgres":
+	case "sqlite":
 		return nil, errNoTriggers
+	default:
+		return nil, errNoTables
 	}
 	change := postgres.RemoveRevocation
 	if install {
 		change = postgres.InstallRevocation
 	}
-	return change(ctx, postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}, dry)
+	return change(ctx, postgresConfig(c), dry)
 }

@@ -33,7 +33,7 @@ func OpenStore(ctx context.Context, c *config.Config) (Store, error) {
 	switch kind := c.Store.Kind(); kind {
 	case "postgres", "sqlite":
 		if c.Store.Secondary.URL.IsZero() {
-			return openDatabase(ctx, c, false)
+			return openDatabase(ctx, c)
 		}
 		return openBoth(ctx, c)
 	case "redis":
@@ -58,12 +58,26 @@ type database interface {
 	redis.People
 }
 
-func openDatabase(ctx context.Context, c *config.Config, withoutSessions bool) (database, error) {
-	url := c.Store.URL.Reveal()
+func openDatabase(ctx context.Context, c *config.Config) (database, error) {
 	if c.Store.Kind() == "sqlite" {
-		return sqlite.Open(ctx, sqlite.Config{URL: url, Tables: tables(c), WithoutSessions: withoutSessions})
+		return sqlite.Open(ctx, sqliteConfig(c))
 	}
-	return postgres.Open(ctx, postgres.Config{URL: url, Tables: tables(c), WithoutSessions: withoutSessions})
+	return postgres.Open(ctx, postgresConfig(c))
+}
+
+func postgresConfig(c *config.Config) postgres.Config {
+	return postgres.Config{URL: c.Store.URL.Reveal(), Tables: tables(c), WithoutSessions: sessionsElsewhere(c)}
+}
+
+func sqliteConfig(c *config.Config) sqlite.Config {
+	return sqlite.Config{URL: c.Store.URL.Reveal(), Tables: tables(c), WithoutSessions: sessionsElsewhere(c)}
+}
+
+// sessionsElsewhere reports whether the database knows nothing of sessions that counts: they are in Redis alone, or in
+// an archive that keeps those that ended.
+func sessionsElsewhere(c *config.Config) bool {
+	s := &c.Store.Secondary
+	return !s.URL.IsZero() && (!s.StoreSessionInDatabase || s.PreserveSessionInDatabase)
 }
 
 // both is a database whose sessions live in a Redis beside it.
@@ -75,8 +89,7 @@ type both struct {
 
 func openBoth(ctx context.Context, c *config.Config) (*both, error) {
 	s := &c.Store.Secondary
-	sessionsInDatabase := s.StoreSessionInDatabase && !s.PreserveSessionInDatabase
-	db, err := openDatabase(ctx, c, !sessionsInDatabase)
+	db, err := openDatabase(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +97,7 @@ func openBoth(ctx context.Context, c *config.Config) (*both, error) {
 		URL: s.URL.Reveal(), Prefix: s.Prefix, People: db,
 		StoreSessionInDatabase: s.StoreSessionInDatabase, PreserveSessionInDatabase: s.PreserveSessionInDatabase,
 	}
-	if sessionsInDatabase {
+	if !sessionsElsewhere(c) {
 		rc.Fallback = db
 	}
 	rs, err := redis.Open(ctx, rc)
@@ -92,7 +105,7 @@ func openBoth(ctx context.Context, c *config.Config) (*both, error) {
 		db.Close()
 		return nil, fmt.Errorf("store.secondary: %w", err)
 	}
-	return &both{rs, db, sessionsInDatabase}, nil
+	return &both{rs, db, !sessionsElsewhere(c)}, nil
 }
 
 // Ping asks what answers cannot be given without: both, or the database where it knows the sessions as well.
