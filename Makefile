@@ -40,6 +40,11 @@ e2e: parts ## only the end-to-end tests, through real proxies
 bench: parts ## benchmarks of the request path, as ratios within one run
 	go test -run '^$$' -bench . -benchmem ./gate ./betterauth ./extauthz ./forwardauth ./store/...
 
+# LOAD='-quick', '-only 1,2,9', '-json': see deploy/load.
+.PHONY: load
+load: parts ## what perf.md promises, measured on the real thing: ten minutes, or LOAD=-quick
+	go test -count=1 -v -timeout 30m -run '^TestFigures$$' ./deploy/load -args -figures $(LOAD)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's|/[^/]*:func | |' | sort -u | while read -r package target; do \
