@@ -75,6 +75,11 @@ func (w *world) usher(t testing.TB, pin bool, more ...string) *server {
 	for _, address := range []string{s.http, s.grpc, s.ops} {
 		s.proc.WaitListening(t, address)
 	}
+	for begin := time.Now(); s.metric(t, "usher_revocation_complete") != 1; time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second { // until then it forgets after ttl_unnotified, and once more when it is
+			t.Fatalf("the gate does not hear of changes\n%s", s.proc.Output())
+		}
+	}
 	return s
 }
 

@@ -43,6 +43,8 @@ func fill(t testing.TB, url string, from, to int) {
 	conn, err := pgx.Connect(ctx, url)
 	must(t, err)
 	defer conn.Close(context.Background())
+	_, err = conn.Exec(ctx, "set session_replication_role = replica") // no triggers: nobody has to hear of these
+	must(t, err)
 	for _, statement := range []string{
 		`insert into organization (id, name, slug, "createdAt") select 'o' || i, 'Org ' || i, 'org-' || i, now()
 			from generate_series($1::int / 10, $2::int / 10) i on conflict do nothing`,
@@ -83,7 +85,8 @@ var ordinary = [][2]string{
 	{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 }
 
-const otherCookies = "_ga=GA1.1.1337421942.1700000000; theme=dark; csrf=0e1b5c5a2f7d4f6c9a8b7e6d5c4b3a29; consent=a%2Cb%2Cc; "
+const otherCookies = "_ga=GA1.1.1337421942.1700000000; theme=dark; csrf=0e1b5c5a2f7d4f6c9a8b7e6d5c4b3a29; consent=a%2Cb%2Cc; " +
+	"ph_phc_3fQ=%7B%22distinct_id%22%3A%22018f3a2b-7c4d-7e5f-8a9b-0c1d2e3f4a5b%22%2C%22%24sesid%22%3A%5B1732480000000%5D%7D; "
 
 // overGRPC appends the CheckRequest that Envoy makes of a request with these cookies.
 func overGRPC(b []byte, cookies string) []byte {
