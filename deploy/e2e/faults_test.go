@@ -16,7 +16,7 @@ func TestADeadDatabaseIsNoAnswer(t *testing.T) {
 	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL})
 	ada := auth.SignUp(t, "Ada", "ada@example.com")
 	backend := testenv.EchoBackend(t)
-	gate := startUsher(t, auth, databaseURL, rules, "cache: { size: 0 }")
+	gate := startUsher(t, auth, databaseURL, rules, forgetful)
 	proxies := startProxies(t, gate, backend.Address)
 	gate.waitReady(t, 200)
 
