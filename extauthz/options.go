@@ -16,6 +16,7 @@ const (
 	pingInterval    = 10 * time.Second // Envoy's connection_keepalive may ping as often
 	longestMessage  = 256 << 10        // Envoy's own limit for all headers of a request is 60 KiB by default
 	mostStreams     = 256              // of one connection: with the longest message, 64 MiB that a caller can make us hold
+	window          = 1 << 20          // of one connection, for messages nobody has read yet; checks are read at once
 	streamWorkers   = 32               // goroutines that stay warm: their stacks have grown already
 )
 
@@ -26,6 +27,9 @@ func ServerOptions() []grpc.ServerOption {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval, PermitWithoutStream: true}),
 		grpc.MaxRecvMsgSize(longestMessage),
+		// Windows of a fixed size: finding a better one takes a ping for each batch of messages, a twentieth of a check.
+		grpc.StaticConnWindowSize(window),
+		grpc.StaticStreamWindowSize(longestMessage),
 		grpc.MaxConcurrentStreams(mostStreams),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(recovered),
