@@ -52,12 +52,16 @@ func TestPackedPrincipalsComeBack(t *testing.T) {
 		"impersonated":           changed(func(p *gate.Principal) { p.Session.ImpersonatedBy, p.Session.ActiveTeam = "boss", "t1" }),
 		"teams":                  changed(func(p *gate.Principal) { p.Memberships[0].Teams = []string{"t1", "", "t2"} }),
 		"two of one id":          changed(func(p *gate.Principal) { p.Memberships = append(p.Memberships, p.Memberships[0]) }),
-		"long texts":             changed(func(p *gate.Principal) { p.User.Name, p.User.Email = strings.Repeat("n", 127), strings.Repeat("e", 1<<20) }),
-		"not plain":              changed(func(p *gate.Principal) { p.User.Name, p.Plain = "Ärger ☃", false }),
-		"not even text":          changed(func(p *gate.Principal) { p.User.Name, p.Plain = "\xff\x00\r\n", false }),
-		"forever":                changed(func(p *gate.Principal) { p.Session.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC) }),
-		"before everything":      changed(func(p *gate.Principal) { p.Session.CreatedAt = time.Date(-4712, 1, 1, 0, 0, 0, 1, time.UTC) }),
-		"many memberships":       many,
+		"long texts": changed(func(p *gate.Principal) {
+			p.User.Name, p.User.Email = strings.Repeat("n", 127), strings.Repeat("e", 1<<20)
+		}),
+		"not plain":     changed(func(p *gate.Principal) { p.User.Name, p.Plain = "Ärger ☃", false }),
+		"not even text": changed(func(p *gate.Principal) { p.User.Name, p.Plain = "\xff\x00\r\n", false }),
+		"forever": changed(func(p *gate.Principal) {
+			p.Session.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
+		}),
+		"before everything": changed(func(p *gate.Principal) { p.Session.CreatedAt = time.Date(-4712, 1, 1, 0, 0, 0, 1, time.UTC) }),
+		"many memberships":  many,
 	} {
 		got, err := store.Unpack(store.Pack(p))
 		if err != nil {
