@@ -132,15 +132,18 @@ func guard(l net.Listener, proxies gate.Proxies) net.Listener {
 func (a *App) Run(ctx context.Context) error {
 	defer a.store.close()
 	group, ctx := errgroup.WithContext(ctx)
+	// A server that drains still answers, so what answers are made with works until it is done.
+	behind, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	if a.asks {
-		group.Go(func() error { return a.store.run(ctx) })
-		group.Go(func() error { return a.memory.run(ctx, a.store) })
+		group.Go(func() error { return a.store.run(behind) })
+		group.Go(func() error { return a.memory.run(behind, a.store) })
 	}
 	if a.moves != nil {
-		group.Go(func() error { return a.moves.run(ctx) })
+		group.Go(func() error { return a.moves.run(behind) })
 	}
 	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
-	group.Go(func() error { return server.Serve(ctx, a.serve) })
+	group.Go(func() error { defer end(); return server.Serve(ctx, a.serve) })
 	return group.Wait()
 }
 
