@@ -156,9 +156,9 @@ func printable(text string) bool {
 	odd := uint64(0)
 	for len(text) >= 8 {
 		w := word(text)
-		// The high bit of a byte is set where the byte is below the space, DEL, "%" or not ASCII. A borrow may set more of
-		// them, but only above one that is rightly set.
-		odd |= (w-' '*ones)&^w | nought(w^0x7f*ones) | nought(w^'%'*ones) | w
+		// The high bit of a byte is set where it is not ASCII, or DEL, or below the space, or "%". A carry or a borrow may
+		// set more of them, but only next to one that is rightly set.
+		odd |= w | (w + ones) | (w - ' '*ones) | ((w ^ '%'*ones) - ones)
 		text = text[8:]
 	}
 	for i := range len(text) {
@@ -168,9 +168,6 @@ func printable(text string) bool {
 	}
 	return odd&highs == 0
 }
-
-// nought sets the high bit of every byte that is zero.
-func nought(w uint64) uint64 { return (w - 0x0101010101010101) &^ w }
 
 func word(s string) uint64 {
 	_ = s[7]

@@ -30,7 +30,7 @@ func buildBinary(t *testing.T) string {
 type served struct {
 	http, ops, config string
 	proc              *testenv.Proc
-	ada               *testenv.Person
+	ada, bea          *testenv.Person
 }
 
 func startServe(t *testing.T, rules string) *served {
@@ -40,6 +40,7 @@ func startServe(t *testing.T, rules string) *served {
 	s := &served{
 		http: fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)), ops: fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)),
 		config: filepath.Join(t.TempDir(), "usher.yaml"), ada: auth.SignUp(t, "Ada", "ada@example.com"),
+		bea: auth.SignUp(t, "Bea", "bea@example.com"),
 	}
 	s.write(t, fmt.Sprintf("listen: { http: %q, grpc: \"off\", ops: %q }\nbetter_auth: { url: %q }\nlog: { format: json, decisions: { allowed: 1 } }\n%s",
 		s.http, s.ops, auth.BaseURL, rules))
@@ -171,6 +172,15 @@ func TestServe(t *testing.T) {
 	})
 	t.Run("SIGTERM drains", func(t *testing.T) {
 		s.proc.Signal(syscall.SIGTERM)
+		for code, body := 0, ""; !strings.Contains(body, "draining"); {
+			if code, body = s.get(t, "/readyz"); code != 200 && code != 503 {
+				t.Fatalf("/readyz: %d %s", code, body)
+			}
+		}
+		// Whoever has not noticed yet is answered, also about a session that is not in memory.
+		if got := s.ask(t, "/private", s.bea.Cookie); got.StatusCode != 200 || got.Header.Get("X-User-Id") != s.bea.UserID {
+			t.Errorf("while draining: %d %s", got.StatusCode, got.Header.Get("X-Usher-Reason"))
+		}
 		if code := s.proc.ExitCode(t); code != 0 {
 			t.Errorf("exit code %d", code)
 		}

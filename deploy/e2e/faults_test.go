@@ -9,14 +9,14 @@ import (
 )
 
 // TestADeadDatabaseIsNoAnswer kills the database and brings it back: 503 meanwhile, never a pass, never a sign-out, and
-// no restart of anything afterwards.
+// no restart of anything afterwards. Nothing is remembered here; TestPostgresFails has the same with a memory.
 func TestADeadDatabaseIsNoAnswer(t *testing.T) {
 	postgres := testenv.StartPostgres(t)
 	databaseURL := postgres.NewDatabase(t)
 	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL})
 	ada := auth.SignUp(t, "Ada", "ada@example.com")
 	backend := testenv.EchoBackend(t)
-	gate := startUsher(t, auth, databaseURL, rules)
+	gate := startUsher(t, auth, databaseURL, rules, forgetful)
 	proxies := startProxies(t, gate, backend.Address)
 	gate.waitReady(t, 200)
 

@@ -35,7 +35,7 @@ func tellStory(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string)
 	beta := auth.CreateOrganization(t, ada, "Bêta & Söhne", "beta")
 	auth.AddMember(t, acme, zoe, "member")
 	backend := testenv.EchoBackend(t)
-	gate := startUsher(t, auth, databaseURL, rules)
+	gate := startUsher(t, auth, databaseURL, rules, forgetful)
 	proxies := startProxies(t, gate, backend.Address)
 
 	each := func(name string, check func(t *testing.T, p *proxied)) {
@@ -184,6 +184,10 @@ func tellStory(t *testing.T, auth *testenv.BetterAuthServer, databaseURL string)
 		wantStatus(t, ask(t, p, cookie(again)), 401, "SESSION_UNKNOWN")
 	})
 }
+
+// forgetful is a gate that asks the store every time, for tests that change something and look at once. How soon a change
+// shows through a memory is TestARevocationReachesEveryReplica's.
+const forgetful = "cache: { size: 0 }"
 
 // rules are what a small site has.
 const rules = `rules:

@@ -40,7 +40,7 @@ func TestVariants(t *testing.T) {
 			auth := testenv.BetterAuth(t, c.auth)
 			ada := auth.SignUp(t, "Ada", "ada@example.com")
 			acme := auth.CreateOrganization(t, ada, "Acme", "acme")
-			lines := []string{rules}
+			lines := []string{rules, forgetful}
 			backend := testenv.EchoBackend(t)
 			gate := startUsherWith(t, auth, databaseURL, c.config, lines...)
 			p := startProxy(t, "caddy", gate, backend.Address)
@@ -70,7 +70,7 @@ func TestRequireSignature(t *testing.T) {
 	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RequireSignature: true})
 	ada := auth.SignUp(t, "Ada", "ada@example.com")
 	backend := testenv.EchoBackend(t)
-	p := startProxy(t, "nginx", startUsherWith(t, auth, databaseURL, []string{"bearer: { require_signature: true }"}), backend.Address)
+	p := startProxy(t, "nginx", startUsherWith(t, auth, databaseURL, []string{"bearer: { require_signature: true }"}, forgetful), backend.Address)
 	if x := p.send(t, backend, request{lines: []string{"Authorization: Bearer " + ada.Token}}); x.Status != 401 || x.Header.Get("X-Usher-Reason") != "BAD_BEARER" {
 		t.Errorf("plain: status %d %s", x.Status, x.Header.Get("X-Usher-Reason"))
 	}

@@ -128,19 +128,22 @@ func guard(l net.Listener, proxies gate.Proxies) net.Listener {
 	return server.Guard(l, proxies.Trusts)
 }
 
-// Run serves until ctx ends and what was open is answered.
+// Run serves until ctx ends and what was open is answered. Store and memory live until then: a request that is answered
+// while the service ends is answered like any other.
 func (a *App) Run(ctx context.Context) error {
 	defer a.store.close()
 	group, ctx := errgroup.WithContext(ctx)
+	living, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	if a.asks {
-		group.Go(func() error { return a.store.run(ctx) })
-		group.Go(func() error { return a.memory.run(ctx, a.store) })
+		group.Go(func() error { return a.store.run(living) })
+		group.Go(func() error { return a.memory.run(living, a.store) })
 	}
 	if a.moves != nil {
-		group.Go(func() error { return a.moves.run(ctx) })
+		group.Go(func() error { return a.moves.run(living) })
 	}
 	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
-	group.Go(func() error { return server.Serve(ctx, a.serve) })
+	group.Go(func() error { defer end(); return server.Serve(ctx, a.serve) })
 	return group.Wait()
 }
 

@@ -108,6 +108,7 @@ func (m *memory) Drop(token string) {
 func (m *memory) run(ctx context.Context, sessions *eventual) error {
 	defer m.Close()
 	var group errgroup.Group
+	group.Go(func() error { <-ctx.Done(); return nil }) // also where nobody has anything to tell
 	if m.shared != nil {
 		defer m.client.Close()
 		group.Go(func() error { m.shared.Run(ctx); return nil })

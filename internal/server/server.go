@@ -68,6 +68,9 @@ func Serve(ctx context.Context, c Config) error {
 	if c.DrainLimit <= 0 {
 		c.DrainLimit = 10 * time.Second
 	}
+	if c.GRPC != nil {
+		defer c.GRPC.Stop() // also one that nobody can reach has goroutines
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	var stops []func(context.Context)
 	start := func(listener net.Listener, handler http.Handler) {

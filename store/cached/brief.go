@@ -40,8 +40,8 @@ func (b *brief) find(key store.Tag) (record, bool) {
 	s := b.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.known[key]
-	return r, r != ""
+	r, ok := s.known[key]
+	return r, ok
 }
 
 func (b *brief) put(key store.Tag, r record) {
@@ -58,16 +58,6 @@ func (b *brief) put(key store.Tag, r record) {
 		}
 	}
 	s.known[key] = r
-}
-
-// drop forgets what is known about a key. Its place in the ring stays.
-func (b *brief) drop(key store.Tag) {
-	s := b.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.known[key]; ok {
-		s.known[key] = ""
-	}
 }
 
 func (b *brief) len() int {

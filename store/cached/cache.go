@@ -198,12 +198,10 @@ func (c *Cache) remember(key store.Tag, l *lookup) {
 	}
 	p := l.principal
 	r := newRecord(l.began, l.loaded, l.places, p)
-	// An answer is in one of the two at most, so that none comes back when the other is evicted.
 	if p == nil || p.User.ID == "" || !p.Session.ExpiresAt.After(c.config.Now()) {
-		c.known.Invalidate(key)
+		c.known.Invalidate(key) // what was known before takes no room any more
 		c.brief.put(key, r)
 	} else {
-		c.brief.drop(key)
 		c.known.Set(key, r)
 	}
 }

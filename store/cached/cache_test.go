@@ -173,6 +173,9 @@ func TestSignInIsSeenAtOnce(t *testing.T) {
 		n.Changed(time.Time{}, store.SessionTag(token))
 		want(t, c, token, "nobody")
 		wantAsked(t, s, token, 3)
+		if got := c.Stats(); got.Entries != 0 {
+			t.Errorf("who signed out takes up room: %+v", got)
+		}
 	})
 }
 

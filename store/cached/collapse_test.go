@@ -64,7 +64,7 @@ func TestAnErrorIsEverybodys(t *testing.T) {
 					})
 				}
 				synctest.Wait()
-				c.Drop(token) // not even a notice makes them ask again
+				c.Channel("test").ChangedAll() // not even a notice makes them ask again
 				wg.Go(func() { want(t, c, token, "error") })
 				synctest.Wait()
 				slow.open()
@@ -180,6 +180,26 @@ func TestLookupsAreBounded(t *testing.T) {
 		if got := c.Stats().Lookups; got != 0 {
 			t.Errorf("%d lookups are left", got)
 		}
+	})
+}
+
+// TestWhoWaitedForRoom looks into memory again: what he would ask for may have been found meanwhile.
+func TestWhoWaitedForRoom(t *testing.T) {
+	config := ordinary()
+	config.Lookups = 1
+	inTime(t, config, func(t *testing.T, s *source, c *cached.Cache) {
+		slow := newLatch()
+		s.holdUp(slow.hold)
+		var wg sync.WaitGroup
+		wg.Go(func() { want(t, c, "another", "nobody") })
+		synctest.Wait()
+		for range 10 {
+			wg.Go(func() { want(t, c, token, "Ada") })
+		}
+		synctest.Wait()
+		slow.open()
+		wg.Wait()
+		wantAsked(t, s, token, 1)
 	})
 }
 

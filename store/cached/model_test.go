@@ -143,12 +143,21 @@ func (m *model) compose(e *event) {
 	}
 }
 
-func (m *model) change(t *rapid.T) {
+func (m *model) change(t *rapid.T) { m.changeOf(t)() }
+
+// changeOf draws a change that happens later.
+func (m *model) changeOf(t *rapid.T) func() {
+	i := rapid.IntRange(0, modelTokens-1).Draw(t, "which")
+	kind := rapid.SampledFrom([]string{"user", "organization", "session", "sign in or out", "join or leave", "shorten or extend"}).Draw(t, "kind")
+	seconds := rapid.IntRange(-2, 10).Draw(t, "seconds")
+	return func() { m.happen(i, kind, seconds) }
+}
+
+func (m *model) happen(i int, kind string, seconds int) {
 	m.step++
 	e := &event{step: m.step, at: m.now}
-	i := rapid.IntRange(0, modelTokens-1).Draw(t, "which")
 	user, organization := fmt.Sprint("u", i/2), fmt.Sprint("o", i/2%2)
-	switch kind := rapid.SampledFrom([]string{"user", "organization", "session", "sign in or out", "join or leave", "shorten or extend"}).Draw(t, "kind"); kind {
+	switch kind {
 	case "user":
 		m.notes[user]++
 		e.tag = store.UserTag(user)
@@ -165,7 +174,7 @@ func (m *model) change(t *rapid.T) {
 		case "sign in or out":
 			m.gone[i] = !m.gone[i]
 		case "shorten or extend":
-			m.ends[i] = m.now.Add(time.Duration(rapid.IntRange(-2, 10).Draw(t, "seconds")) * time.Second)
+			m.ends[i] = m.now.Add(time.Duration(seconds) * time.Second)
 		}
 	}
 	m.happened = append(m.happened, e)
@@ -178,11 +187,12 @@ func (m *model) change(t *rapid.T) {
 // deliver tells some of what happened, in order.
 func (m *model) deliver(t *rapid.T) {
 	if m.channel != nil {
-		m.tell(rapid.IntRange(0, len(m.untold)).Draw(t, "notices"))
+		m.tell(rapid.IntRange(0, 5).Draw(t, "notices"))
 	}
 }
 
 func (m *model) tell(n int) {
+	n = min(n, len(m.untold))
 	for _, e := range m.untold[:n] {
 		m.channel.Changed(e.at, e.tag)
 		for _, earlier := range m.happened { // whatever depends on this tag is no longer known
@@ -228,7 +238,12 @@ func (m *model) forgotten() {
 }
 
 func (m *model) pass(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.SampledFrom([]int{1, 10, 400, 999, 1000, 1001, 3000, 20000}).Draw(t, "milliseconds")) * time.Millisecond)
+	m.now = m.now.Add(someTime().Draw(t, "passes"))
+}
+
+func someTime() *rapid.Generator[time.Duration] {
+	return rapid.Map(rapid.SampledFrom([]int{1, 10, 400, 999, 1000, 1001, 3000, 20000}),
+		func(milliseconds int) time.Duration { return time.Duration(milliseconds) * time.Millisecond })
 }
 
 func (m *model) drop(t *rapid.T) {
@@ -268,13 +283,17 @@ func (m *model) resolveAll(t *rapid.T) {
 
 // overlap lets something happen in the middle of a lookup.
 func (m *model) overlap(t *rapid.T) {
-	m.during = func() {
-		m.change(t)
-		m.deliver(t)
-		if rapid.Bool().Draw(t, "flush") {
+	change, notices := m.changeOf(t), rapid.IntRange(0, 5).Draw(t, "notices")
+	flush, passes := rapid.Bool().Draw(t, "flush"), someTime().Draw(t, "passes")
+	m.during = func() { // on another goroutine, where nothing can be drawn
+		change()
+		if m.channel != nil {
+			m.tell(notices)
+		}
+		if flush {
 			m.flush(t)
 		}
-		m.pass(t)
+		m.now = m.now.Add(passes)
 	}
 	m.look(t, rapid.IntRange(0, modelTokens-1).Draw(t, "which"))
 	m.during = nil // it was answered from memory

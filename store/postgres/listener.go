@@ -157,6 +157,9 @@ func (l *listener) compare(ctx context.Context, print string, now time.Time) err
 	if l.conn.IsClosed() || ctx.Err() != nil {
 		return err
 	}
+	if l.print != "" && l.print != print {
+		l.notices.ChangedAll() // triggers that were away for less than a pulse told nothing of what changed meanwhile
+	}
 	l.print, l.compared, l.untold = print, now, err
 	if err != nil {
 		l.notices.Incomplete(fmt.Errorf("postgres: %w", err))

@@ -251,6 +251,22 @@ func TestTriggersThatGoAreNoticed(t *testing.T) {
 	}
 }
 
+// TestTriggersThatWereAway: what changed between two proofs while a trigger was disabled, as a restore or a script of one
+// transaction does it, was told by nobody. So nothing is known any more.
+func TestTriggersThatWereAway(t *testing.T) {
+	t.Parallel()
+	c := populated(t, testenv.Postgres(t))
+	_, e := watch(t, c)
+	execute(t, c.URL, `begin; alter table "session" disable trigger all; delete from "session"; alter table "session" enable trigger all;
+		alter table "session" enable always trigger usher_revocation; alter table "session" enable always trigger usher_revocation_truncate; commit`)
+	e.awaitComplete(t)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.all == 0 {
+		t.Errorf("a session was deleted, and nothing was told; reasons %q", e.why)
+	}
+}
+
 // TestWatchNeedsNoRights but those of the lookups.
 func TestWatchNeedsNoRights(t *testing.T) {
 	t.Parallel()

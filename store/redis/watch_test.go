@@ -314,6 +314,13 @@ func TestDeaf(t *testing.T) {
 		t.Errorf("%q", why)
 	}
 
+	// A server that does not know HELLO repeats what came with it, the password included.
+	old := testenv.StartRedis(t, "--rename-command HELLO _", "--requirepass s3cr3t")
+	n = listen(t, open(t, redis.Config{URL: strings.Replace(old.URL(), "://", "://:s3cr3t@", 1), Prefix: prefix}))
+	if why := n.incomplete(t, time.Time{}, 5*time.Second).Error(); strings.Contains(why, "s3cr3t") || !strings.Contains(why, "unknown command 'HELLO'") {
+		t.Errorf("%q", why)
+	}
+
 	replica := testenv.StartRedis(t, "--replicaof", strings.Replace(server.Address(), ":", " ", 1))
 	n = listen(t, open(t, redis.Config{URL: replica.URL(), Prefix: prefix}))
 	if why := n.incomplete(t, time.Time{}, 5*time.Second).Error(); !strings.Contains(why, "replica") {

@@ -21,6 +21,12 @@ type (
 
 func (r refusal) Error() string { return string(r) }
 
+// newRefusal leaves out what an unknown command came with, which a server repeats: of HELLO it is the password.
+func newRefusal(text string) refusal {
+	text, _, _ = strings.Cut(text, ", with args beginning with")
+	return refusal(text)
+}
+
 // Bounds of what is read. A server that exceeds them is left, and what it said is not needed then.
 const (
 	longestText = 1 << 20
@@ -45,7 +51,7 @@ func (w wire) value(depth int) (any, error) {
 	case '+', ',', '(', '#':
 		return rest, nil
 	case '-':
-		return refusal(rest), nil
+		return newRefusal(rest), nil
 	case ':':
 		return strconv.ParseInt(rest, 10, 64)
 	case '_':
@@ -62,7 +68,7 @@ func (w wire) value(depth int) (any, error) {
 	case '$', '=', '!':
 		text, err := w.text(n)
 		if err == nil && kind == '!' {
-			return refusal(text), nil
+			return newRefusal(text), nil
 		}
 		return text, err
 	case '*', '~':

@@ -121,26 +121,33 @@ func TestOvertakenLookup(t *testing.T) {
 
 // Every notice is noted before it is passed on: who hears it from here may ask at once.
 func TestNotedBeforePassedOn(t *testing.T) {
-	server, d := newWorld(t)
-	r := newReplica(t, server.URL(), d, nil)
-	aged()
-	r.name(t, "token")
-	r.written(t, 1)
-	d.set("token", "new")
 	for what, tell := range map[string]func(store.Notices){
 		"changed":  func(n store.Notices) { n.Changed(time.Time{}, store.OrganizationTag("org")) },
 		"all":      func(n store.Notices) { n.ChangedAll() },
 		"complete": func(n store.Notices) { n.Complete(time.Now()) },
 	} {
 		t.Run(what, func(t *testing.T) {
+			server, d := newWorld(t)
+			r := newReplica(t, server.URL(), d, nil)
+			aged()
+			r.name(t, "token")
+			r.written(t, 1)
+			if r.name(t, "token"); r.Stats().Hits != 1 {
+				t.Fatalf("stats: %+v", r.Stats())
+			}
+			d.set("token", "new")
 			asked := false
-			n := r.Notices(asking{func() {
+			ask := asking{func() {
 				asked = true
 				if got := r.name(t, "token"); got != "new" {
 					t.Errorf("who was told asked and got %q", got)
 				}
-			}})
-			tell(n)
+			}}
+			if what == "complete" {
+				tell(r.Notices(ask)) // its first word
+			} else {
+				tell(&channel{cache: r.Cache, next: ask})
+			}
 			if !asked {
 				t.Error("it was not passed on")
 			}
@@ -257,6 +264,9 @@ func TestTampering(t *testing.T) {
 	at, ctx := r.names.of("token").redis, t.Context()
 	genuine := r.client.Get(ctx, at).Val()
 	d.set("token", "new") // who answers "new" has asked the store
+	if got := r.name(t, "token"); got != "old" {
+		t.Fatalf("before anybody tampers, it answers %q", got)
+	}
 
 	n := uint64(0)
 	for what, value := range map[string]string{
@@ -279,7 +289,7 @@ func TestTampering(t *testing.T) {
 		n++
 		r.written(t, 2+n)
 	}
-	if s := r.Stats(); s.Hits != 0 || s.Unreadable != n-1 || s.Errors != 0 { // nothing is a miss
+	if s := r.Stats(); s.Hits != 1 || s.Unreadable != n-1 || s.Errors != 0 { // nothing is a miss
 		t.Errorf("stats: %+v", s)
 	}
 	r.client.Del(ctx, at)

@@ -52,7 +52,12 @@ func TestSentinel(t *testing.T) {
 	pass(t, d, a, b, "before")
 
 	d.set("token", "old")
+	writes := a.Stats().Writes
 	a.name(t, "token")
+	a.written(t, writes+1)
+	await(t, "the replica has it", func() bool {
+		return s.Servers[1].Call(t, "EXISTS", a.names.of("token").redis) == "1"
+	})
 	s.Servers[0].Kill()
 	d.set("token", "new") // and nobody is told: what was looked up before the outage does not count anyway
 	await(t, "the outage is noticed", func() bool { return a.breaker.Open() && b.breaker.Open() })
