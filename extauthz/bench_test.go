@@ -153,12 +153,14 @@ func signedIn(tb testing.TB) (*Server, question, *betterauth.Reader, remembered)
 }
 
 // BenchmarkAnswer is the gate's own share, bytes in and bytes out: budget 5 of perf.md. "floor" is what no gate can do
-// without: the question copied, its cookie found and proven, a lookup in a map, and as many bytes written.
+// without: the question copied and its fields walked over once, the cookie found and proven, a lookup in a map, and eight
+// headers written. It judges nothing: no host, path, rule, expiry or organization.
 func BenchmarkAnswer(b *testing.B) {
 	s, asked, reader, known := signedIn(b)
 	ctx, in := from("10.0.0.7"), mem.BufferSlice{mem.SliceBuffer(asked)}
 	c := codec{}
-	if got := decode(b, s.answer(ctx, asked)); len(got.GetOkResponse().GetHeaders()) != 8 {
+	got := decode(b, s.answer(ctx, asked))
+	if len(got.GetOkResponse().GetHeaders()) != 8 {
 		b.Fatal(got)
 	}
 	gated := func() {
@@ -168,17 +170,21 @@ func BenchmarkAnswer(b *testing.B) {
 		out, _ := c.Marshal(x)
 		out.Free()
 	}
-	written := slices.Clone(s.answer(ctx, asked))
-	at, q := strings.Index(string(asked), "_ga="), gate.Request{Cookies: make([]string, 1)}
-	length := strings.Index(string(asked[at:]), "; consent") // behind the session's
+	var lines []gate.Header
+	for _, option := range got.GetOkResponse().GetHeaders() {
+		lines = append(lines, gate.Header{Name: option.GetHeader().GetKey(), Value: option.GetHeader().GetValue()})
+	}
+	q, written := gate.Request{Cookies: make([]string, 1)}, make([]byte, 0, 2<<10)
 	floor := func() {
-		text := strings.Clone(string(asked))
-		q.Cookies[0] = text[at : at+length]
+		q.Cookies[0] = cookieIn(strings.Clone(string(asked)))
 		found, err := reader.Read(&q)
 		if err != nil || known.Recall(found.At(0)) == nil {
 			b.Fatal(err)
 		}
-		copy(written, text)
+		written = written[:0]
+		for i := range lines {
+			written = appendIdentity(written, &lines[i])
+		}
 	}
 	b.Run("gate", func(b *testing.B) {
 		b.ReportAllocs()
@@ -193,18 +199,40 @@ func BenchmarkAnswer(b *testing.B) {
 		}
 	})
 	b.Run("ratio", func(b *testing.B) {
-		var took [2]time.Duration
+		var ratios []float64
 		for b.Loop() {
+			var used [2]time.Duration
 			for i, f := range []func(){floor, gated} {
-				start := time.Now()
-				for range 1000 {
+				before := cpuTime(b)
+				for range 2000 {
 					f()
 				}
-				took[i] += time.Since(start)
+				used[i] = cpuTime(b) - before
 			}
+			ratios = append(ratios, used[1].Seconds()/used[0].Seconds())
 		}
-		b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "ratio")
+		slices.Sort(ratios) // the median: a neighbour's burst is in one of the two
+		b.ReportMetric(ratios[len(ratios)/2], "ratio")
 	})
+}
+
+// cookieIn walks over every field of a question, and finds its longest header.
+func cookieIn(message string) (longest string) {
+	each(message, func(f field) bool {
+		return each(f.value, func(f field) bool {
+			return f.number != attributeRequest || each(f.value, func(f field) bool {
+				return each(f.value, func(f field) bool {
+					return f.number != httpHeaderMap || each(f.value, func(f field) bool {
+						if _, _, raw, ok := entry(f.value); ok && len(raw) > len(longest) {
+							longest = raw
+						}
+						return true
+					})
+				})
+			})
+		})
+	})
+	return longest
 }
 
 // TestAllocations: of a check of somebody in memory, from the bytes of the question to those of the answer, only the copy

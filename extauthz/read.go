@@ -148,6 +148,14 @@ func (m *message) list(encoded string) bool {
 
 // entry reads a map entry or a HeaderValue: the first two fields are the same, and a map entry has no third.
 func entry(encoded string) (name, value, raw string, ok bool) {
+	// Nearly all of them: a short name, and the raw form of a short value.
+	const nameTag, rawTag = byte(entryKey)<<3 | byte(protowire.BytesType), byte(headerRawValue)<<3 | byte(protowire.BytesType)
+	if len(encoded) >= 4 && encoded[0] == nameTag {
+		if end := 2 + int(encoded[1]); end+2 <= len(encoded) && end < 0x82 && encoded[end] == rawTag && end+2+int(encoded[end+1]) == len(encoded) &&
+			encoded[end+1] < 0x80 {
+			return encoded[2:end], "", encoded[end+2:], true
+		}
+	}
 	for encoded != "" {
 		var f field
 		if f, encoded, ok = cut(encoded); !ok {

@@ -242,16 +242,21 @@ func (s *shapes) has(length int, first, last byte) bool {
 	return s.first[length].has(first) && s.last[length].has(last)
 }
 
-// fold is the letter that a careless backend may take c for: lower case, and "-" for what is neither letter nor digit.
-func fold(c byte) (folded byte, exact bool) {
-	switch {
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-':
-		return c, true
-	case 'A' <= c && c <= 'Z':
-		return c + 'a' - 'A', true
+// folds are the letters that a careless backend may take others for: lower case, and "-" for what is neither letter nor
+// digit.
+var folds = func() (table [256]byte) {
+	for i := range table {
+		switch c := byte(i); {
+		case 'A' <= c && c <= 'Z':
+			table[i] = c + 'a' - 'A'
+		case isAlnum(c):
+			table[i] = c
+		default:
+			table[i] = '-'
+		}
 	}
-	return '-', false
-}
+	return table
+}()
 
 // Collect takes one header line of the original request. Names may come in any case. Every edge hands every header it
 // is given to it, so that the same request is read the same way everywhere. It does not allocate for headers that do
@@ -260,8 +265,7 @@ func (h *Headers) Collect(r *Request, name, value string) {
 	if len(name) > longestName || len(name) == 0 {
 		return // longer than any name that matters, also when folded
 	}
-	first, _ := fold(name[0])
-	last, _ := fold(name[len(name)-1])
+	first, last := folds[name[0]], folds[name[len(name)-1]]
 	ours := h.shapes.has(len(name), first, last)
 	if !ours && !h.read.has(len(name), first, last) {
 		return
@@ -269,8 +273,9 @@ func (h *Headers) Collect(r *Request, name, value string) {
 	var room [longestName]byte
 	folded, exact := room[:len(name)], true
 	for i := range folded {
-		c, ok := fold(name[i])
-		folded[i], exact = c, exact && ok
+		c := name[i]
+		folded[i] = folds[c]
+		exact = exact && (folds[c] != '-' || c == '-')
 	}
 	if ours {
 		if lower, ok := h.identity[string(folded)]; ok {
