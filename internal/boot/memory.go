@@ -72,13 +72,15 @@ func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *
 }
 
 // share puts Usher's own Redis in front of next. What is in it is sealed with a key made from Better Auth's secret, for
-// this purpose alone.
+// this purpose and this store alone: who lets two deployments share a secret and a Redis has two databases all the same.
 func (m *memory) share(c *config.Config, next gate.Resolver, log *slog.Logger) error {
 	client, err := redisconn.Open(c.Redis.URL.Reveal(), redisconn.Options{})
 	if err != nil {
 		return fmt.Errorf("redis.url: %w", err)
 	}
-	key, err := hkdf.Key(sha256.New, []byte(c.CurrentSecret().Reveal()), nil, "usher shared cache", 32)
+	secondary := &c.Store.Secondary
+	where := fmt.Sprintf("%q %q %q %+v", c.Store.URL.Reveal(), secondary.URL.Reveal(), secondary.Prefix, c.BetterAuth.Tables)
+	key, err := hkdf.Key(sha256.New, []byte(c.CurrentSecret().Reveal()), []byte(where), "usher shared cache", 32)
 	if err != nil {
 		return err
 	}
