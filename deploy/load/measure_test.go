@@ -257,15 +257,16 @@ func nginx(w *world, r *report) {
 	addresses := []string{freeAddress(w.t), freeAddress(w.t), freeAddress(w.t)}
 	dir, err := os.MkdirTemp("", "usher-load-nginx-") // its workers may be nobody, and must get in
 	must(w.t, err)
-	defer os.RemoveAll(dir)
+	w.t.Cleanup(func() { os.RemoveAll(dir) })
 	must(w.t, os.Chmod(dir, 0o755))
 	var text strings.Builder
 	fmt.Fprintf(&text, `worker_processes 1; events { worker_connections 512; } pid nginx.pid; error_log stderr error;
 http {
   client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; access_log off; variables_hash_bucket_size 128;
-  upstream app { server %s; keepalive 32; }
-  upstream bare { server %s; keepalive 32; }
-  upstream usher { server %s; keepalive 32; }
+  keepalive_requests 100000000;
+  upstream app { server %s; keepalive 32; keepalive_requests 100000000; }
+  upstream bare { server %s; keepalive 32; keepalive_requests 100000000; }
+  upstream usher { server %s; keepalive 32; keepalive_requests 100000000; }
   server { listen %s; location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; } }
 `, backend.http, asked.http, gate.http, addresses[0])
 	for i, upstream := range []string{"bare", "usher"} {

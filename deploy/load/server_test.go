@@ -119,7 +119,12 @@ func TestMain(m *testing.M) {
 	var err error
 	switch role {
 	case "":
-		os.Exit(m.Run())
+		code := m.Run()
+		if code == 0 && missed > 0 {
+			fmt.Fprintf(os.Stderr, "%d budgets are missed\n", missed)
+			code = 1
+		}
+		os.Exit(code)
 	case "grpc":
 		err = bareGRPC(address)
 	case "http":
@@ -171,7 +176,8 @@ func (static) Check(context.Context, *authv3.CheckRequest) (*authv3.CheckRespons
 
 // lookup is what the gate asks a database for, as an application would write it.
 const lookup = `select s.id, s."createdAt", s."expiresAt", s."activeOrganizationId", u.id, u.name, u.email, u."emailVerified", u.role,
-	o.id, o.slug, o.name, m.role
+	o.id, o.slug, o.name, m.role,
+	array(select t.id from "teamMember" tm join team t on t.id = tm."teamId" where tm."userId" = m."userId" and t."organizationId" = m."organizationId")
 	from session s join "user" u on u.id = s."userId" left join member m on m."userId" = u.id left join organization o on o.id = m."organizationId"
 	where s.token = $1 order by m."createdAt"`
 
@@ -213,9 +219,10 @@ func barePGX(args []string) error {
 						var s [4]*string
 						var text [4]string
 						var role, orgRole *string
+						var teams []string
 						var created, expires time.Time
 						var verified bool
-						if err = rows.Scan(&text[0], &created, &expires, &s[0], &text[1], &text[2], &text[3], &verified, &role, &s[1], &s[2], &s[3], &orgRole); err != nil {
+						if err = rows.Scan(&text[0], &created, &expires, &s[0], &text[1], &text[2], &text[3], &verified, &role, &s[1], &s[2], &s[3], &orgRole, &teams); err != nil {
 							break
 						}
 						n++
