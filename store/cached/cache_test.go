@@ -225,7 +225,7 @@ func TestNotices(t *testing.T) {
 }
 
 func TestEveryMembershipCounts(t *testing.T) {
-	inTime(t, cached.Config{Size: 10, TTL: time.Minute}, func(t *testing.T, s *source, c *cached.Cache) {
+	inTime(t, cached.Config{Size: 1000, TTL: time.Minute}, func(t *testing.T, s *source, c *cached.Cache) {
 		n := c.Channel("test")
 		defer tell(n)()
 		p := person("0")
