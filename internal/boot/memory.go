@@ -71,14 +71,13 @@ func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *
 	return m, nil
 }
 
-// share puts Usher's own Redis in front of next. What is in it is sealed with a key made from Better Auth's secret, for
-// this purpose alone.
+// share puts Usher's own Redis in front of next. What is in it is sealed with a key made from Better Auth's secret.
 func (m *memory) share(c *config.Config, next gate.Resolver, log *slog.Logger) error {
 	client, err := redisconn.Open(c.Redis.URL.Reveal(), redisconn.Options{})
 	if err != nil {
 		return fmt.Errorf("redis.url: %w", err)
 	}
-	key, err := hkdf.Key(sha256.New, []byte(c.CurrentSecret().Reveal()), nil, "usher shared cache", 32)
+	key, err := sharedKey(c)
 	if err != nil {
 		return err
 	}
@@ -94,6 +93,15 @@ func (m *memory) share(c *config.Config, next gate.Resolver, log *slog.Logger) e
 		},
 	})
 	return err
+}
+
+// sharedKey is for the shared cache alone, and for replicas that read the same tables of the same storage: notices of one
+// say nothing about another, be it a copy under the same secret, or the one that was left an hour ago.
+func sharedKey(c *config.Config) ([]byte, error) {
+	s := &c.Store
+	purpose := fmt.Sprintf("usher shared cache of %q, %q %q %v %v, %q", s.URL.Reveal(), s.Secondary.URL.Reveal(), s.Secondary.Prefix,
+		s.Secondary.StoreSessionInDatabase, s.Secondary.PreserveSessionInDatabase, fmt.Sprintf("%+v", tables(c)))
+	return hkdf.Key(sha256.New, []byte(c.CurrentSecret().Reveal()), nil, purpose, 32)
 }
 
 // Drop forgets the session with this token in this process, after it was changed by it.

@@ -13,7 +13,7 @@ import (
 
 // Config says how much is remembered, and for how long.
 type Config struct {
-	Size int           // sessions; zero: nothing is remembered
+	Size int           // sessions, of which a long one counts as several; zero: nothing is remembered
 	TTL  time.Duration // for how long an answer counts at most; zero: nothing is remembered
 
 	// TTLUnnotified is the same while changes may go untold: without a channel, or while one is not complete. Zero:
@@ -81,7 +81,9 @@ func New(next gate.Resolver, c Config) *Cache {
 	cache.life, cache.end = context.WithCancel(context.Background())
 	if c.Size > 0 && c.TTL > 0 {
 		// It has no clock: how old an answer may be changes while it is kept, so that is judged when it is read.
-		cache.known = otter.Must(&otter.Options[store.Tag, record]{MaximumSize: c.Size, StatsRecorder: &cache.counts})
+		cache.known = otter.Must(&otter.Options[store.Tag, record]{
+			MaximumWeight: uint64(c.Size), Weigher: weight, StatsRecorder: &cache.counts, //nolint:gosec // positive
+		})
 		cache.brief = newBrief()
 	}
 	return cache
@@ -200,7 +202,9 @@ func (c *Cache) remember(key store.Tag, l *lookup) {
 	r := newRecord(l.began, l.loaded, l.places, p)
 	if p == nil || p.User.ID == "" || !p.Session.ExpiresAt.After(c.config.Now()) {
 		c.known.Invalidate(key) // what was known before takes no room any more
-		c.brief.put(key, r)
+		if len(r) < ordinary {
+			c.brief.put(key, r)
+		}
 	} else {
 		c.known.Set(key, r)
 	}

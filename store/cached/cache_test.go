@@ -82,7 +82,7 @@ func TestTTL(t *testing.T) {
 						time.Sleep(ttl - 1)
 						want(t, cache, token, "Ada")
 						wantAsked(t, s, token, 1)
-						time.Sleep(1)
+						time.Sleep(time.Nanosecond)
 					}
 					want(t, cache, token, "Bob")
 					wantAsked(t, s, token, 2)
@@ -101,7 +101,7 @@ func TestAgeIsThatOfTheLookup(t *testing.T) {
 		s.set(token, person("Bob"))
 		time.Sleep(4*time.Second - 1)
 		want(t, c, token, "Ada")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(t, c, token, "Bob")
 	})
 }
@@ -116,7 +116,7 @@ func TestAnswersEndWithTheSession(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		want(t, c, token, "Ada")
 		wantAsked(t, s, token, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(t, c, token, "Ada") // the gate judges it
 		wantAsked(t, s, token, 2)
 		time.Sleep(time.Second - 1)
@@ -124,7 +124,7 @@ func TestAnswersEndWithTheSession(t *testing.T) {
 		wantAsked(t, s, token, 2)
 		p = person("Ada, again")
 		s.set(token, p) // refreshed late, untold
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(t, c, token, "Ada, again")
 		if got := c.Stats(); got.Entries != 1 || got.BriefHits != 1 {
 			t.Errorf("%+v", got)
@@ -149,7 +149,7 @@ func TestNobodyIsRememberedBriefly(t *testing.T) {
 				if got := c.Stats(); got.BriefHits != 1 || got.Hits != 0 || got.Brief != 1 || got.Entries != 0 {
 					t.Errorf("%+v", got)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				want(t, c, token, it)
 				wantAsked(t, s, token, 2)
 			})
@@ -225,7 +225,7 @@ func TestNotices(t *testing.T) {
 }
 
 func TestEveryMembershipCounts(t *testing.T) {
-	inTime(t, cached.Config{Size: 10, TTL: time.Minute}, func(t *testing.T, s *source, c *cached.Cache) {
+	inTime(t, cached.Config{Size: 1000, TTL: time.Minute}, func(t *testing.T, s *source, c *cached.Cache) {
 		n := c.Channel("test")
 		defer tell(n)()
 		p := person("0")

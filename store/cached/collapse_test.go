@@ -165,8 +165,8 @@ func TestLookupsAreBounded(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if got := c.Stats(); got.Lookups != 3 || failed.Load() != 10 || s.total != 3 {
-			t.Errorf("%d failed, %d asked, %+v", failed.Load(), s.total, got)
+		if got := c.Stats(); got.Lookups != 3 || got.Misses != 3 || failed.Load() != 10 {
+			t.Errorf("%d failed, %+v", failed.Load(), got)
 		}
 		name := make(chan string)
 		go func() { name <- look(t, c, token) }()

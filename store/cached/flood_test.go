@@ -1,6 +1,8 @@
 package cached_test
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,4 +40,34 @@ func TestFlood(t *testing.T) {
 		want(t, c, numbered(i), "Ada")
 		wantAsked(t, s, numbered(i), 1)
 	}
+}
+
+// TestLongNames: whoever calls himself by a name of a megabyte and signs in again and again does not fill the machine's
+// memory, neither with sessions nor with those that ended.
+func TestLongNames(t *testing.T) {
+	const size, long, most = 1000, 1 << 20, 64 << 20
+	rows := newSource(make(map[string]*gate.Principal))
+	c := open(t, rows, cached.Config{Size: size, TTL: time.Hour, TTLUnnotified: time.Hour})
+	for i := range size {
+		p := person(strings.Repeat("a", long))
+		if i%2 == 0 {
+			p.Session.ExpiresAt = time.Now().Add(-time.Hour)
+		}
+		rows.set(numbered(i), p)
+		if look(t, c, numbered(i)) != p.User.Name {
+			t.Fatal("somebody else")
+		}
+		rows.set(numbered(i), nil)
+	}
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > most {
+		t.Errorf("%d MiB are in use after %d sessions of 1 MiB", memory.HeapAlloc>>20, size)
+	}
+	rows.set(token, person("Ada"))
+	for range 2 {
+		want(t, c, token, "Ada")
+	}
+	wantAsked(t, rows, token, 1)
 }

@@ -23,6 +23,13 @@ type record string
 
 const recordHead = 26
 
+// ordinary is how many bytes a record has at most to count as one. People name themselves and their organizations, at any
+// length, and may sign in as often as they like: what they fill with it must not grow with the names.
+const ordinary = 1 << 10
+
+// weight is as how many sessions a record counts.
+func weight(_ store.Tag, r record) uint32 { return 1 + uint32(len(r)/ordinary) } //nolint:gosec // no string is that long
+
 // mostPlaces is how many a record has room for. Stores answer with store.MaxMemberships at most.
 const mostPlaces = math.MaxUint16
 

@@ -37,6 +37,10 @@ func (l *listener) run(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
+	if l.several {
+		l.store.leaveOthers(ctx, l.conn.PgConn().Conn().RemoteAddr())
+		l.store.pool.Reset() // those in use now end with their lookups, which Complete overtakes
+	}
 	for {
 		began := time.Now()
 		if err := l.prove(ctx, began); err != nil {
@@ -170,7 +174,7 @@ func (l *listener) compare(ctx context.Context, print string, now time.Time) err
 // leaveOthers closes the pool's connections to other servers than this one. After a failover, the old primary may be back
 // and not know yet that it is none any more; what it answers is history.
 func (s *Store) leaveOthers(ctx context.Context, server net.Addr) {
-	for _, conn := range s.pool.AcquireAllIdle(ctx) { // those in use now are idle sooner or later
+	for _, conn := range s.pool.AcquireAllIdle(ctx) {
 		if conn.Conn().PgConn().Conn().RemoteAddr().String() == server.String() {
 			conn.Release()
 			continue

@@ -17,22 +17,27 @@ import (
 //
 // Ids and other texts may be of any type that has a text form (uuid, integer, varchar, enums), so they are cast.
 type queries struct {
-	session string // by token; empty where there are no sessions
-	person  string // by user id
-	idKind  string // the type of user ids
+	session  string // by token; empty where there are no sessions
+	sessions string // by several tokens at once; empty where the column's type has no array that is compared as text
+	person   string // by user id
+	idKind   string // the type of user ids
 }
 
 func newQueries(c *catalog, n *betterauth.Names, withoutSessions bool) (queries, error) {
 	q := &query{catalog: c, names: n}
 	made := queries{person: q.person(), idKind: q.kind("user", "id")}
 	if !withoutSessions {
-		made.session = q.session()
+		token := q.column("s", "session", "token")
+		made.session = q.session(token+" = $1", store.MaxMemberships)
+		if kind := q.kind("session", "token"); kind == "text" || kind == "varchar" {
+			made.sessions = q.session(token+" = any($1::text[])", mostRows)
+		}
 	}
 	return made, q.err
 }
 
-// session is the query that resolves a token.
-func (q *query) session() string {
+// session is the query that resolves tokens.
+func (q *query) session(condition string, limit int) string {
 	token := q.column("s", "session", "token")
 	if kind := q.kind("session", "token"); !isText(kind) {
 		q.fail("session", "token", kind)
@@ -48,7 +53,7 @@ func (q *query) session() string {
 	}, []string{
 		"from " + q.table("session") + " s",
 		"left join " + q.table("user") + " u on " + q.same("u", "user", "id", "s", "session", "userId"),
-	}, token+" = $1")
+	}, condition, limit)
 }
 
 // person is the query that finds a user and what he belongs to. His id stands where the other has the token.
@@ -62,7 +67,7 @@ func (q *query) person() string {
 		condition = id + "::text = $1"
 	}
 	return q.write([]string{id + "::text", "''", "null::timestamptz", "null::timestamptz", "''", "''", "''"},
-		[]string{"from " + q.table("user") + " u"}, condition)
+		[]string{"from " + q.table("user") + " u"}, condition, store.MaxMemberships)
 }
 
 func isText(kind string) bool {
@@ -70,7 +75,7 @@ func isText(kind string) bool {
 }
 
 // write completes what is said of the session by user and memberships.
-func (q *query) write(selected, from []string, condition string) string {
+func (q *query) write(selected, from []string, condition string, limit int) string {
 	n := q.names
 	selected = append(selected,
 		q.text("u", "user", "id"),
@@ -93,7 +98,7 @@ func (q *query) write(selected, from []string, condition string) string {
 	}
 	selected = append(selected, q.teams())
 	return "select " + strings.Join(selected, ",\n  ") + "\n" + strings.Join(from, "\n") +
-		"\nwhere " + condition + order + fmt.Sprintf("\nlimit %d", store.MaxMemberships)
+		"\nwhere " + condition + order + fmt.Sprintf("\nlimit %d", limit)
 }
 
 // query collects what is found wrong while the queries are written.

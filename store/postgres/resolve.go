@@ -140,15 +140,9 @@ func read(rows pgx.Rows, key string) (*gate.Principal, error) {
 		if r.key != key { // the column's collation holds different texts for equal
 			continue
 		}
-		if p == nil {
-			p = r.principal()
-		} else if p.Session.ID != r.session {
-			return nil, errors.New("two sessions have the same token: the token column needs a unique index")
-		}
-		if r.memberOf != "" {
-			p.Memberships = append(p.Memberships, gate.Membership{
-				OrganizationID: r.memberOf, Slug: r.slug, Name: r.title, Roles: gate.ParseRoles(r.memberRoles), Teams: r.teams,
-			})
+		var err error
+		if p, err = r.addTo(p); err != nil {
+			return nil, err
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -156,6 +150,21 @@ func read(rows pgx.Rows, key string) (*gate.Principal, error) {
 	}
 	if p == nil {
 		return nil, errNone
+	}
+	return p, nil
+}
+
+// addTo is the principal with what this row says besides; nil becomes one.
+func (r *row) addTo(p *gate.Principal) (*gate.Principal, error) {
+	if p == nil {
+		p = r.principal()
+	} else if p.Session.ID != r.session {
+		return nil, errors.New("two sessions have the same token: the token column needs a unique index")
+	}
+	if r.memberOf != "" && len(p.Memberships) < store.MaxMemberships {
+		p.Memberships = append(p.Memberships, gate.Membership{
+			OrganizationID: r.memberOf, Slug: r.slug, Name: r.title, Roles: gate.ParseRoles(r.memberRoles), Teams: r.teams,
+		})
 	}
 	return p, nil
 }

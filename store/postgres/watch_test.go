@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -180,6 +181,18 @@ func TestTwoPrimaries(t *testing.T) {
 	s, e := listen(t, both)
 	e.awaitComplete(t)
 	must(t, together(t, s, 40, 5*time.Second)) // several connections
+	// Others ask all the time, so that connections are in use when they should be left.
+	ctx, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer stop()
+	for range 8 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = s.Resolve(ctx, gate.Proven(gate.ByCookie, "token"))
+			}
+		})
+	}
 
 	standby.Promote()
 	shut.Store(true)

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // ErrOpen is the error of an operation that was not tried, because Redis does not answer.
@@ -85,7 +83,7 @@ func (b *Breaker) Do(ctx context.Context, operation func(context.Context) error)
 	limited, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	err := operation(limited)
 	cancel()
-	if err == nil || errors.Is(err, redis.Nil) || ctx.Err() != nil {
+	if err == nil || absent(err) || ctx.Err() != nil {
 		return err
 	}
 	b.failures.Add(1)
@@ -116,7 +114,7 @@ func (b *Breaker) probe(ctx context.Context) {
 	cancel()
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !errors.Is(err, redis.Nil):
+	case err != nil && !absent(err):
 		b.open(before, err)
 		b.mu.Lock()
 		b.failed = true

@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -172,6 +173,18 @@ func TestNoFailures(t *testing.T) {
 		}
 		if b.Open() {
 			t.Error("what is no failure of Redis opened the breaker")
+		}
+	})
+}
+
+// That no Sentinel knows the master is an error that wraps redis.Nil.
+func TestUnknownMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		unknown := fmt.Errorf("all sentinels specified in configuration are unreachable: %w", redis.Nil)
+		b := NewBreaker(BreakerConfig{Probe: func(context.Context) error { return unknown }})
+		run(t, b)
+		if !b.Open() {
+			t.Error("a probe that found no master closed the breaker")
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 // Remedy says what to do about an error of a Redis, in words that follow the error and a colon; empty where only waiting
 // helps, or nothing is known.
 func Remedy(err error) string {
-	if err == nil || errors.Is(err, redis.Nil) {
+	if err == nil || absent(err) {
 		return ""
 	}
 	if text := remedyOfTLS(err); text != "" {
@@ -42,7 +42,7 @@ func Remedy(err error) string {
 		return "all connections are busy: Redis is slow, or this process is short of CPU"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return "Redis did not answer in time: check host and port of the URL, firewalls between, and SLOWLOG on the server"
+		return "Redis did not answer in time: check host and port of the URL, firewalls between, whether it speaks TLS if the URL says rediss, and SLOWLOG there"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "the connection was closed: if the server asks for TLS, write rediss:// instead of redis:// (rediss+sentinel://, rediss+cluster://)"
 	}
@@ -75,7 +75,13 @@ var remedies = []struct{ says, do string }{
 	{"LOADING", ""}, // it is starting
 	{"all sentinels specified in configuration are unreachable", "no Sentinel of the URL knows the master: check their hosts and ports (26379 where none is written), the name after the slash, and sentinel_password"},
 	{"unknown command 'sentinel'", "the port in the URL is a Redis', not a Sentinel's (26379 is theirs)"},
-	{"unknown command 'get'", "the port in the URL may be a Sentinel's: write redis+sentinel://host:26379/mymaster"},
+	{"unknown command", "the port in the URL may be a Sentinel's: write redis+sentinel://host:26379/mymaster"},
+}
+
+// absent reports whether an error says that there is nothing, and not what else is wrong: that no Sentinel knows the
+// master wraps the same word.
+func absent(err error) bool {
+	return err == redis.Nil //nolint:errorlint // see above
 }
 
 func remedyOfTLS(err error) string {

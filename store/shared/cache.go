@@ -26,8 +26,12 @@ type Config struct {
 	Changed func(error)
 }
 
-// Rights are what the user of a Redis' URL has to be allowed, as ACL SETUSER takes it.
-const Rights = "~" + prefix + "* +eval +evalsha +get +set +time +client|setname"
+// Rights are what the user of a Redis' URL has to be allowed, as ACL SETUSER takes it; RightsInCluster what is asked of a
+// Cluster besides.
+const (
+	Rights          = "~" + prefix + "* +eval +evalsha +get +set +time +client|setname"
+	RightsInCluster = "+cluster|slots +command"
+)
 
 const (
 	// slack is how far the clock of a Redis server may be set back, or differ from that of a server that takes its place

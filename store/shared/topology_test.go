@@ -9,6 +9,7 @@ import (
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/redisconn"
 )
 
 // pass checks that two replicas share entries, and that neither believes one that is older than a notice it heard.
@@ -110,5 +111,26 @@ func TestRights(t *testing.T) {
 	a.written(t, 1)
 	if b.name(t, "token"); b.Stats().Hits != 1 {
 		t.Errorf("stats: %+v", b.Stats())
+	}
+	for _, client := range []*replica{a, b} {
+		if err := client.client.Get(t.Context(), "other").Err(); err == nil || !strings.Contains(redisconn.Remedy(err), "ACL SETUSER") {
+			t.Errorf("a key of somebody else's: %v", err)
+		}
+	}
+}
+
+// A Cluster's servers are asked for its map, too.
+func TestRightsInACluster(t *testing.T) {
+	c := testenv.StartRedisCluster(t)
+	for _, server := range []*testenv.RedisServer{c.Masters[0], c.Masters[1], c.Masters[2], c.Replica} {
+		server.Call(t, append([]string{"ACL", "SETUSER", "usher", "on", ">secret"}, strings.Fields(Rights+" "+RightsInCluster)...)...)
+	}
+	url := strings.Replace(c.URL(), "://", "://usher:secret@", 1)
+	d := &database{rows: make(map[string]*gate.Principal)}
+	pass(t, d, newReplica(t, url, d, nil), newReplica(t, url, d, nil), "with few rights")
+	for _, server := range c.Masters {
+		if denied := server.Call(t, "ACL", "LOG"); denied != "" {
+			t.Errorf("denied: %s", denied)
+		}
 	}
 }

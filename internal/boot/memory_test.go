@@ -1,0 +1,42 @@
+package boot
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/usherauth/usher/config"
+)
+
+// TestSharedKey: replicas share what they remember only if they read the same storage in the same way. A staging copy of
+// the database under the same secret, or the database that was left for another one, must not speak for it: what is
+// revoked in the one stays in the other, and its notices are heard by nobody else.
+func TestSharedKey(t *testing.T) {
+	made := func(change func(*config.Config)) []byte {
+		c := config.Default()
+		c.BetterAuth.Secret = config.NewSecret("a secret that is long enough to be one")
+		c.Store.URL = config.NewURL("postgres://usher@db/app")
+		change(c)
+		key, err := sharedKey(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	same := made(func(*config.Config) {})
+	if again := made(func(c *config.Config) { c.Cache.Size++; c.Redis.URL = config.NewURL("redis://cache") }); !bytes.Equal(same, again) {
+		t.Error("replicas of one storage do not share")
+	}
+	for name, change := range map[string]func(*config.Config){
+		"another secret":    func(c *config.Config) { c.BetterAuth.Secret = config.NewSecret("another secret that is long enough") },
+		"another database":  func(c *config.Config) { c.Store.URL = config.NewURL("postgres://usher@db2/app") },
+		"another Redis":     func(c *config.Config) { c.Store.Secondary.URL = config.NewURL("redis://sessions") },
+		"another prefix":    func(c *config.Config) { c.Store.Secondary.Prefix = "app:" },
+		"another authority": func(c *config.Config) { c.Store.Secondary.StoreSessionInDatabase = true },
+		"another schema":    func(c *config.Config) { c.BetterAuth.Tables.Schema = "auth" },
+		"other tables":      func(c *config.Config) { c.BetterAuth.Tables.UsePlural = true },
+	} {
+		if bytes.Equal(same, made(change)) {
+			t.Errorf("%s: the same key", name)
+		}
+	}
+}
