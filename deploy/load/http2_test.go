@@ -16,11 +16,12 @@ type grpcLane struct {
 	passed   map[uint32]bool
 	sent     bool  // the headers are in the peer's table
 	window   int   // bytes that may be sent
+	streams  int   // that may be open at once
 	consumed int64 // bytes received since the window was last opened
 }
 
 func newGRPC() protocol {
-	return &grpcLane{stream: 1, slots: make(map[uint32]uint32), passed: make(map[uint32]bool), window: 65_535}
+	return &grpcLane{stream: 1, slots: make(map[uint32]uint32), passed: make(map[uint32]bool), window: 65_535, streams: 1 << 30}
 }
 
 const (
@@ -48,7 +49,7 @@ func appendWindow(b []byte, size uint32) []byte {
 	return binary.BigEndian.AppendUint32(appendFrame(b, 4, frameWindow, 0, 0), size)
 }
 
-func (g *grpcLane) room(size int) int { return g.window / (size + 5) }
+func (g *grpcLane) room(size int) int { return min(g.window/(size+5), g.streams-len(g.slots)) }
 
 // once are the headers that the first request puts into the table; the others name their places, the last one first.
 var once = [][2]string{
@@ -108,6 +109,11 @@ func (g *grpcLane) read(in, out []byte, answered func(uint32, bool)) ([]byte, []
 		case frameSettings:
 			if flags&flagAck == 0 {
 				out = appendFrame(out, 0, frameSettings, flagAck, 0)
+				for ; len(payload) >= 6; payload = payload[6:] {
+					if binary.BigEndian.Uint16(payload) == 3 { // SETTINGS_MAX_CONCURRENT_STREAMS
+						g.streams = int(binary.BigEndian.Uint32(payload[2:]))
+					}
+				}
 			}
 		case framePing:
 			if flags&flagAck == 0 {

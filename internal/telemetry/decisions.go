@@ -17,9 +17,11 @@ type Shares struct {
 }
 
 // Observer makes the function a gate tells its decisions: it counts each in m and writes the sampled line. A decision
-// that could not be made is an error line, always: it is what an operator is woken for.
+// that could not be made is an error line, whatever the shares: it is what an operator is woken for. But there are
+// mostLines a second at most, for a line costs as much as a decision, and strangers decide how many refusals there are;
+// the next line says how many were left out.
 func Observer(log *slog.Logger, m *Metrics, shares Shares) func(*gate.Request, gate.Decision, time.Duration) {
-	allowed, refused := &sampler{share: shares.Allowed}, &sampler{share: shares.Refused}
+	allowed, refused, pace := &sampler{share: shares.Allowed}, &sampler{share: shares.Refused}, new(pace)
 	return func(r *gate.Request, d gate.Decision, took time.Duration) {
 		m.decision(r.Edge, d, took)
 		level, sample := slog.LevelInfo, refused
@@ -35,8 +37,39 @@ func Observer(log *slog.Logger, m *Metrics, shares Shares) func(*gate.Request, g
 		if !log.Enabled(context.Background(), level) || sample != nil && !sample.take() {
 			return
 		}
-		log.LogAttrs(context.Background(), level, "decision", attributes(r, d, took)...)
+		leftOut, ok := pace.take(time.Now())
+		if !ok {
+			return
+		}
+		attrs := attributes(r, d, took)
+		if leftOut > 0 {
+			attrs = append(attrs, slog.Uint64("left_out", leftOut))
+		}
+		log.LogAttrs(context.Background(), level, "decision", attrs...)
 	}
+}
+
+// mostLines is how many decisions are logged in a second.
+const mostLines = 500
+
+// pace counts the lines of a second. Two that come when the next one begins may both begin it: then it has a few more.
+type pace struct {
+	second  atomic.Int64
+	lines   atomic.Int64
+	leftOut atomic.Uint64
+}
+
+// take reports whether there may be one more line, and how many were left out before it.
+func (p *pace) take(now time.Time) (leftOut uint64, ok bool) {
+	if second := now.Unix(); p.second.Load() != second {
+		p.second.Store(second)
+		p.lines.Store(0)
+	}
+	if p.lines.Add(1) > mostLines {
+		p.leftOut.Add(1)
+		return 0, false
+	}
+	return p.leftOut.Swap(0), true
 }
 
 // attributes describe one decision. What the client wrote is shortened; the handlers escape it.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherauth/usher/gate"
@@ -168,6 +169,34 @@ func TestDecisionsAreCountedApart(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { m.decision("nginx", kinds[0], time.Microsecond) }); n != 0 {
 		t.Errorf("counting takes %v allocations", n)
 	}
+}
+
+// TestAFloodIsNotLogged: what strangers send does not decide how much is written.
+func TestAFloodIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		observe := Observer(slog.New(slog.NewTextHandler(&out, nil)), NewMetrics("v", "c"), Shares{Refused: 1})
+		flood := func(n int) {
+			for range n {
+				observe(&gate.Request{Edge: "nginx"}, gate.Decision{Verdict: gate.SignIn, Reason: gate.BadCookie}, time.Microsecond)
+			}
+		}
+		flood(mostLines)
+		if n := strings.Count(out.String(), "\n"); n != mostLines || strings.Contains(out.String(), "left_out") {
+			t.Errorf("%d lines of %d", n, mostLines)
+		}
+		flood(70)
+		observe(&gate.Request{}, gate.Decision{Verdict: gate.Unavailable, Reason: gate.StoreTimeout}, time.Microsecond)
+		if n := strings.Count(out.String(), "\n"); n != mostLines {
+			t.Errorf("%d lines in a second", n)
+		}
+		time.Sleep(time.Second)
+		out.Reset()
+		flood(2)
+		if first, second, _ := strings.Cut(out.String(), "\n"); !strings.HasSuffix(first, " left_out=71") || strings.Contains(second, "left_out") {
+			t.Errorf("the next second begins with %s", out.String())
+		}
+	})
 }
 
 func BenchmarkObserver(b *testing.B) {
