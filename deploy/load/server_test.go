@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,16 +48,20 @@ func pinned(on bool, path string, args ...string) (string, []string) {
 	return taskset, append([]string{"-c", "0", path}, args...)
 }
 
-// pinSelf keeps the calling goroutine, which must stay on its thread, on the second processor. It returns the undoing.
+// pinSelf keeps the calling goroutine, which must stay on its thread, on the second processor, and the garbage collector
+// off the first. It returns the undoing.
 func pinSelf() (undo func()) {
 	if runtime.NumCPU() < 2 {
 		return func() {}
 	}
+	runtime.GC()
+	percent := debug.SetGCPercent(-1)
 	runtime.LockOSThread()
 	setAffinity(2)
 	return func() {
 		setAffinity(1<<min(runtime.NumCPU(), 63) - 1)
 		runtime.UnlockOSThread()
+		debug.SetGCPercent(percent)
 	}
 }
 

@@ -135,8 +135,8 @@ func finish(b []byte, cookies string) []byte {
 	return append(append(append(b, "Cookie: "...), cookies...), "\r\n\r\n"...)
 }
 
-// visitors make questions of sessions 1 to n. They are encoded once, as many as room is for, so that the generator spends
-// its time on the network.
+// visitors make questions of sessions 1 to n. Those of the ones who come most often are encoded once, so that the
+// generator spends its time on the network.
 type visitors struct {
 	n       int
 	write   func([]byte, string) []byte
@@ -145,7 +145,7 @@ type visitors struct {
 }
 
 func newVisitors(n int, write func([]byte, string) []byte) *visitors {
-	return &visitors{n: n, write: write, encoded: make([][]byte, min(n, 100_000)+1), allowed: true}
+	return &visitors{n: n, write: write, encoded: make([][]byte, min(n, 20_000)+1), allowed: true}
 }
 
 func (v *visitors) fill(q *question, i int) {

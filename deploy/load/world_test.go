@@ -117,7 +117,7 @@ func (w *world) warm(s *server, v *visitors, n int) {
 	w.t.Helper()
 	e, err := newEngine(s.grpc, w.lanes, newGRPC, v.inTurn())
 	must(w.t, err)
-	o, err := e.each(n, w.inFlight*2, 3*time.Minute)
+	o, err := e.each(n, w.inFlight*2, 6*time.Minute)
 	must(w.t, err)
 	if o.done < n || o.wrong > 0 {
 		w.t.Fatalf("%d of %d sessions were asked for once in %v, %d answers are wrong", o.done, n, o.took, o.wrong)
