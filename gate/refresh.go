@@ -207,7 +207,7 @@ func (c *claims) take(id string, at time.Time) bool {
 	if claimed || rests {
 		return false
 	}
-	c.now[id] = struct{}{}
+	c.now[strings.Clone(id)] = struct{}{} // it may be a part of a whole principal from memory
 	c.busy++
 	return true
 }

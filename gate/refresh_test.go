@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -388,6 +389,40 @@ func TestRefreshUsesTheCookieThatCounts(t *testing.T) {
 	if d := g.Check(t.Context(), get("/")); d.Cookie.Line() != "due-3" || len(w.mover.moved) != 1 || !strings.HasPrefix(w.mover.moved[0], "due-3:") {
 		t.Errorf("%q, %q", d.Cookie.Line(), w.mover.moved)
 	}
+}
+
+// TestRefreshKeepsNoPrincipal: the texts of one from memory are parts of one string, with a name that may be of any length;
+// which sessions were refreshed is remembered without it. It is not parallel, for it looks at all memory in use.
+func TestRefreshKeepsNoPrincipal(t *testing.T) {
+	const sessions, long = 200, 1 << 20
+	w := newWorld(t, nil, func(c *gate.Config) {
+		c.Resolver = packed(func(token string) *gate.Principal {
+			all := token + strings.Repeat("n", long)
+			return &gate.Principal{
+				Session: gate.Session{ID: all[:len(token)], CreatedAt: now.Add(-5 * day), ExpiresAt: now.Add(2 * day)},
+				User:    gate.User{ID: "u", Name: all[len(token):]},
+			}
+		})
+		c.Sliding, c.Observe = &gate.Sliding{Refresher: new(slowMover), ExpiresIn: 7 * day, UpdateAge: day}, nil
+	})
+	for i := range sessions {
+		if d := w.Check(t.Context(), get("/", bearer(fmt.Sprint("token-", i)))); d.Verdict != gate.Allow {
+			t.Fatal(verdict(d))
+		}
+	}
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > sessions*long/4 {
+		t.Errorf("%d MiB are in use after %d refreshes", memory.HeapAlloc>>20, sessions)
+	}
+	runtime.KeepAlive(w)
+}
+
+type packed func(token string) *gate.Principal
+
+func (p packed) Resolve(_ context.Context, c gate.Credential) (*gate.Principal, error) {
+	return p(c.Token()), nil
 }
 
 // TestRefreshFitsIntoTheAnswer: where the store has used up the time there is, nothing more is asked of it.

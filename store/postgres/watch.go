@@ -49,6 +49,7 @@ func (s *Store) Watch(ctx context.Context, n store.Notices) {
 		n.Incomplete(fmt.Errorf("postgres: %w", err))
 		if l.heard {
 			pause = shortestPause
+			s.pool.Reset() // the name may lead to another server from now on, and lookups must go where notices come from
 		}
 		wait := pause
 		if hopeless := (hopelessError{}); errors.As(err, &hopeless) {

@@ -207,6 +207,53 @@ func TestTwoPrimaries(t *testing.T) {
 	}
 }
 
+// TestOneNameAnotherServer: a name, or an address in front of the servers, leads to the new primary, while the pool's
+// connections to the old one are well.
+func TestOneNameAnotherServer(t *testing.T) {
+	t.Parallel()
+	primary := testenv.StartPostgres(t)
+	c := populated(t, primary)
+	standby := primary.Standby(t)
+	old, promoted := between(c.URL, "@", "/"), between(standby.URL("x"), "@", "/")
+	name, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer name.Close()
+	var leads atomic.Value
+	leads.Store(old)
+	go func() {
+		for {
+			client, err := name.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", leads.Load().(string))
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(server, client); server.Close() }()
+			go func() { _, _ = io.Copy(client, server); client.Close() }()
+		}
+	}()
+	s, e := listen(t, postgres.Config{URL: strings.Replace(c.URL, old, name.Addr().String(), 1)})
+	e.awaitComplete(t)
+	must(t, together(t, s, 40, 5*time.Second)) // several connections
+
+	standby.Promote()
+	leads.Store(promoted)
+	execute(t, c.URL, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'usher revocation'")
+	e.awaitIncomplete(t, soon, "")
+	e.awaitComplete(t)
+	execute(t, strings.Replace(c.URL, old, promoted, 1), `delete from "session"`)
+	for i := range 40 {
+		if _, err := s.Resolve(t.Context(), gate.Proven(gate.ByCookie, "token")); !errors.Is(err, gate.ErrNoSession) {
+			t.Fatalf("lookup %d of a session that was deleted: %v", i, err)
+		}
+	}
+}
+
 func between(text, start, end string) string {
 	_, text, _ = strings.Cut(text, start)
 	text, _, _ = strings.Cut(text, end)
