@@ -47,7 +47,7 @@ func (s crowd) Recall(c gate.Credential) *gate.Principal {
 	if !strings.HasPrefix(c.Token(), "p-") || strings.ContainsAny(c.Token()[len(c.Token())-1:], "13579") {
 		return nil
 	}
-	p, _ := s.Resolve(nil, c)
+	p, _ := s.Resolve(context.Background(), c)
 	return p
 }
 

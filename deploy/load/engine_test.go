@@ -52,11 +52,10 @@ type engine struct {
 	next  func(*question)
 	room  [64 << 10]byte
 
-	took    histogram
-	done    int
-	wrong   int // answers that were not what was expected
-	timed   bool
-	stopped bool
+	took  histogram
+	done  int
+	wrong int  // answers that were not what was expected
+	timed bool // whether took counts
 }
 
 // newEngine connects n lanes.

@@ -53,8 +53,11 @@ func (g *grpcLane) room(size int) int { return min(g.window/(size+5), g.streams-
 
 // once are the headers that the first request puts into the table; the others name their places, the last one first.
 var once = [][2]string{
-	{":path", "/envoy.service.auth.v3.Authorization/Check"}, {":authority", "usher"}, {"content-type", "application/grpc"},
-	{"te", "trailers"}, {"user-agent", "load"},
+	{":path", "/envoy.service.auth.v3.Authorization/Check"},
+	{":authority", "usher"},
+	{"content-type", "application/grpc"},
+	{"te", "trailers"},
+	{"user-agent", "load"},
 }
 
 func (g *grpcLane) ask(out []byte, q *question, slot uint32) []byte {

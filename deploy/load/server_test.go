@@ -143,8 +143,12 @@ func TestMain(m *testing.M) {
 
 // six headers of somebody are what the bare servers answer with.
 var six = [...][2]string{
-	{"X-User-Id", "Hd2kPqv0sTzX8mWcR5bN1yLj7fGu4aEo"}, {"X-User-Email", "ada@example.com"},
-	{"X-Session-Id", "Qz9xWc3vRt6bNy0mUk2pLo5iJh8gFd1s"}, {"X-Org-Id", "o42"}, {"X-Org-Role", "member"}, {"X-Auth-Method", "cookie"},
+	{"X-User-Id", "Hd2kPqv0sTzX8mWcR5bN1yLj7fGu4aEo"},
+	{"X-User-Email", "ada@example.com"},
+	{"X-Session-Id", "Qz9xWc3vRt6bNy0mUk2pLo5iJh8gFd1s"},
+	{"X-Org-Id", "o42"},
+	{"X-Org-Role", "member"},
+	{"X-Auth-Method", "cookie"},
 }
 
 func bareHTTP(w http.ResponseWriter, _ *http.Request) {

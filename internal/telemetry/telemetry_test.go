@@ -144,7 +144,9 @@ func TestLoggerRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestDecisionsAreCountedApart(t *testing.T) {
 	m := NewMetrics("v", "c")
 	kinds := []gate.Decision{
-		{Verdict: gate.Allow, Reason: gate.SignedIn}, {Verdict: gate.Allow, Reason: gate.Public}, {Reason: gate.SignedIn},
+		{Verdict: gate.Allow, Reason: gate.SignedIn},
+		{Verdict: gate.Allow, Reason: gate.Public},
+		{Reason: gate.SignedIn},
 		{Verdict: gate.SignIn, Reason: gate.NoCredential},
 	}
 	var group sync.WaitGroup
