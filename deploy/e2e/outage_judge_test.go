@@ -59,7 +59,9 @@ func judge(t *testing.T, f fault, when times, outcomes []outcome) (recovered tim
 	if recovered > recovery {
 		t.Errorf("%v after the server's return somebody with a session was still refused", recovered)
 	}
-	if passed == 0 {
+	// Where nothing is heard from the server, whoever was loaded longer ago than cache.ttl_unnotified is refused at once, and
+	// that may be everybody; TestALongerMemoryBridgesAnOutage has those who are not.
+	if passed == 0 && !f.silent {
 		t.Errorf("nobody with a session passed during the fault")
 	}
 	for what, n := range complaints {
