@@ -61,7 +61,7 @@ func start(c Command) (*Proc, error) {
 	p := &Proc{
 		name:   filepath.Base(c.Path),
 		stop:   c.Stop,
-		output: newTail(1 << 20),
+		output: newTail(8 << 20),
 		done:   make(chan struct{}),
 	}
 	if p.stop == 0 {
@@ -101,7 +101,7 @@ func start(c Command) (*Proc, error) {
 // Pid returns the process id, which is also the group's.
 func (p *Proc) Pid() int { return p.cmd.Process.Pid }
 
-// Output returns what it wrote so far, standard output and error together; of very much, the last mebibyte.
+// Output returns what it wrote so far, standard output and error together; of very much, the last eight mebibytes.
 func (p *Proc) Output() string { return p.output.String() }
 
 // Exited is closed when the program has ended.
