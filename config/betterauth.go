@@ -28,12 +28,13 @@ type BetterAuth struct {
 	DefaultCookieAttributes CookieAttributes `yaml:"default_cookie_attributes"`
 	// Origins besides the request's own whose pages may use our cookies (`trustedOrigins`): `https://app.example.com`,
 	// with `*` and `?` as wildcards. The origin of `url` is always one.
-	TrustedOrigins []string  `yaml:"trusted_origins"`
-	Session        Session   `yaml:"session"`
-	Bearer         Bearer    `yaml:"bearer"`
-	Tables         Tables    `yaml:"tables"`
-	RateLimit      RateLimit `yaml:"rate_limit" idle:"true"`
-	Account        Account   `yaml:"account" idle:"true"`
+	TrustedOrigins []string     `yaml:"trusted_origins"`
+	Session        Session      `yaml:"session"`
+	Bearer         Bearer       `yaml:"bearer"`
+	Tables         Tables       `yaml:"tables"`
+	RateLimit      RateLimit    `yaml:"rate_limit"`
+	Account        Account      `yaml:"account"`
+	Verification   Verification `yaml:"verification"`
 }
 
 // Cookies are names and attributes that differ from the usual ones (`advanced.cookies`).
@@ -86,6 +87,8 @@ type Session struct {
 	ExpiresIn time.Duration `yaml:"expires_in"`
 	// Age at which a session that is used is refreshed; 0: at every use, of which the gate takes one a minute.
 	UpdateAge time.Duration `yaml:"update_age"`
+	// Age of a session up to which it may list sessions and unlink accounts (`freshAge`); 0: any.
+	FreshAge time.Duration `yaml:"fresh_age"`
 	// Whether the gate refreshes sessions as Better Auth would: for people who meet only backends behind it. The role of
 	// `store.url` needs `UPDATE` of two columns. Print the proxy's configuration anew: it hands on the cookie.
 	Refresh bool `yaml:"refresh"`
@@ -101,8 +104,21 @@ type Bearer struct {
 
 // RateLimit is Better Auth's `rateLimit`.
 type RateLimit struct {
-	// Whether sign-in routes are limited; `auto`: as Better Auth does in production.
+	// Whether the routes of signing in through Usher are limited; `auto`: where `url` is https, which is Better Auth's
+	// "in production". Shared between replicas through `redis.url`.
 	Enabled Toggle `yaml:"enabled"`
+	// Within what time requests are counted.
+	Window time.Duration `yaml:"window"`
+	// How many of one address to one route are answered within it; signing in has a limit of its own, 3 in 10s.
+	Max int `yaml:"max"`
+}
+
+// Verification is Better Auth's `verification`: where the state of a sign-in through Usher is kept.
+type Verification struct {
+	// How its identifier is stored (`storeIdentifier`).
+	StoreIdentifier string `yaml:"store_identifier" enum:"plain,hashed"`
+	// Where sessions live in Redis: whether the state is kept in the database as well (`storeInDatabase`).
+	StoreInDatabase bool `yaml:"store_in_database"`
 }
 
 // Account is Better Auth's `account`, for signing in through Usher.

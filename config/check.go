@@ -22,6 +22,7 @@ func check(c *Config, f *findings) {
 	checkOrganization(c, f)
 	policy := checkRules(c, f)
 	checkLimits(c, f)
+	checkOAuth(c, f)
 	checkLater(c, f)
 	if c.Enabled && !Refused(f.problems) {
 		warnRules(c, policy, f)
@@ -107,7 +108,7 @@ func checkLimits(c *Config, f *findings) {
 	}
 	for key, d := range map[string]time.Duration{
 		"cache.ttl": c.Cache.TTL, "cache.ttl_unnotified": c.Cache.TTLUnnotified,
-		"better_auth.session.update_age": c.BetterAuth.Session.UpdateAge,
+		"better_auth.session.update_age": c.BetterAuth.Session.UpdateAge, "better_auth.session.fresh_age": c.BetterAuth.Session.FreshAge,
 	} {
 		if d < 0 {
 			f.problem(key, "%s: must not be negative", formatDuration(d))

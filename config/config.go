@@ -133,10 +133,12 @@ func Default() *Config {
 		BetterAuth: BetterAuth{
 			CookiePrefix: "better-auth",
 			Cookies:      Cookies{SessionToken: SessionTokenCookie{Attributes: CookieAttributes{SameSite: "auto"}}},
-			Session:      Session{ExpiresIn: 7 * 24 * time.Hour, UpdateAge: 24 * time.Hour, CookieCache: "off"},
+			Session:      Session{ExpiresIn: 7 * 24 * time.Hour, UpdateAge: 24 * time.Hour, FreshAge: 24 * time.Hour, CookieCache: "off"},
 			Tables:       Tables{TimeZone: "UTC"},
 
 			DefaultCookieAttributes: CookieAttributes{SameSite: "auto"},
+			RateLimit:               RateLimit{Window: 10 * time.Second, Max: 100},
+			Verification:            Verification{StoreIdentifier: "plain"},
 			Account: Account{
 				StoreStateStrategy: "database", UpdateAccountOnSignIn: true,
 				AccountLinking: AccountLinking{Enabled: true, RequireLocalEmailVerified: true},

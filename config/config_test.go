@@ -51,7 +51,7 @@ func (f files) read(name string) ([]byte, error) {
 // load reads a YAML text as usher.yaml; empty: no file.
 func load(yaml string, variables map[string]string, disk files) (*config.Config, []config.Problem) {
 	disk = maps.Clone(disk)
-	options := config.Options{Environ: environ(variables)}
+	options := config.Options{Environ: environ(variables), Providers: []string{"github", "google"}}
 	if yaml != "" {
 		if disk == nil {
 			disk = files{}

@@ -145,8 +145,7 @@ func TestProviderVariablesOfBetterAuth(t *testing.T) {
 	env := minimal()
 	env["GOOGLE_CLIENT_ID"], env["GOOGLE_CLIENT_SECRET"], env["GITHUB_CLIENT_SECRET_FILE"] = "id", "hunter3", "/github"
 	c, problems := load("", env, files{"/github": "hunter4\n"})
-	want := `warning: env GITHUB_CLIENT_SECRET_FILE: oauth.providers.github: signing in through Usher is not in this version yet; Better Auth keeps doing it
-warning: env GOOGLE_CLIENT_ID: oauth.providers.google: signing in through Usher is not in this version yet; Better Auth keeps doing it
+	want := `warning: env GITHUB_CLIENT_SECRET_FILE: oauth.providers.github.client_id: is missing; the provider shows it where you registered this app
 `
 	if got := lines(problems); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
@@ -155,8 +154,16 @@ warning: env GOOGLE_CLIENT_ID: oauth.providers.google: signing in through Usher 
 		google.ClientSecret.Reveal() != "hunter3" || github.ClientSecret.Reveal() != "hunter4" {
 		t.Error("not read")
 	}
-	_, problems = load("oauth: {providers: {google: {scopes: [email]}}}\n", env, files{"/github": "hunter4\n"})
-	if !config.Refused(problems) {
+	if got := c.SignInProviders(); len(got) != 1 || got["google"].ClientID != "id" || !c.Companion() || c.CompanionAsked() {
+		t.Errorf("%d providers, companion %v, asked for %v", len(got), c.Companion(), c.CompanionAsked())
+	}
+	c, problems = load("oauth: {providers: {github: {scopes: [email]}}}\n", env, files{"/github": "hunter4\n"})
+	if !config.Refused(problems) || !c.CompanionAsked() {
 		t.Error("a provider of the file is only a warning")
+	}
+	env["DATABASE_URL"] = "redis://127.0.0.1"
+	c, problems = load("", env, files{"/github": "hunter4\n"})
+	if config.Refused(problems) || c.Companion() || !strings.Contains(lines(problems), "Better Auth keeps signing people in") {
+		t.Errorf("without a database: companion %v, %s", c.Companion(), lines(problems))
 	}
 }

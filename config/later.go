@@ -2,26 +2,6 @@ package config
 
 import "reflect"
 
-// OAuth is signing in through Usher itself, at /api/auth.
-type OAuth struct {
-	// Whether the sign-in routes are served.
-	Enabled bool `yaml:"enabled" idle:"true"`
-	// Identity providers by name: a built-in name, or any name with `discovery_url`.
-	Providers map[string]Provider `yaml:"providers"`
-}
-
-// Provider is one identity provider.
-type Provider struct {
-	// As the provider gave it.
-	ClientID string `yaml:"client_id"`
-	// As the provider gave it.
-	ClientSecret Secret `yaml:"client_secret"`
-	// Scopes besides the provider's usual ones.
-	Scopes []string `yaml:"scopes"`
-	// OpenID Connect discovery, of a provider that is not built in.
-	DiscoveryURL string `yaml:"discovery_url"`
-}
-
 // Provision is making business rows on first sight.
 type Provision struct {
 	Store ProvisionStore `yaml:"store"`
@@ -130,15 +110,6 @@ func checkLater(c *Config, f *findings) {
 
 	if c.Headers.IDs == "business" {
 		f.problem("headers.ids", "business: %s", notYet("making business rows"))
-	}
-	for _, name := range sortedKeys(c.OAuth.Providers) {
-		const what = "signing in through Usher"
-		path := "oauth.providers." + name
-		if f.places[path].shared { // whoever shares their environment with Better Auth asked for nothing here
-			f.warn(path, "%s is not in this version yet; Better Auth keeps doing it", what)
-		} else {
-			f.problem(path, "%s", notYet(what))
-		}
 	}
 }
 

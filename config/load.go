@@ -17,6 +17,10 @@ type Options struct {
 	Path     string                       // of the YAML file; empty: USHER_CONFIG, and without that none
 	Environ  []string                     // "NAME=value", as os.Environ gives it; nil: no environment
 	ReadFile func(string) ([]byte, error) // for the file and for secrets; nil: os.ReadFile
+
+	// Providers are the names of identity providers that need no more than a client's id and secret; nil: none. The
+	// caller knows them, so that a new one is made in one place.
+	Providers []string
 }
 
 // Load reads the file, then Better Auth's own variables, then USHER_ variables, each over the one before, and checks the
@@ -31,7 +35,7 @@ func Load(o Options) (*Config, []Problem) {
 		o.Path = env.values["USHER_CONFIG"]
 	}
 	c := Default()
-	f := &findings{file: o.Path, places: make(map[string]place)}
+	f := &findings{file: o.Path, builtIn: o.Providers, places: make(map[string]place)}
 	legible := o.Path == "" || readFile(c, f, o)
 	overlay(c, f, env, o.ReadFile)
 	resolveSecrets(c, f, env, o.ReadFile)

@@ -52,6 +52,7 @@ type place struct {
 // findings gathers problems, and remembers where each key was set.
 type findings struct {
 	file     string
+	builtIn  []string         // names of providers
 	places   map[string]place // by key; sections too
 	problems []Problem
 }

@@ -169,17 +169,30 @@ usher.yaml:5:15: cache.ttl: 2h: write 1h at most; a longer memory saves nothing
 usher.yaml:5:35: cache.ttl_unnotified: 2m: a revoked session may pass as long as that; write 1m at most
 `},
 		{name: "later versions", yaml: rest + `headers: { ids: business }
-oauth: { providers: { google: { client_id: x, client_secret: hunter2 }, acme: {} } }
 provision: { users: { table: users }, organizations: {} }
 internal: { callers: [ { name: agent } ] }
 rules: [ { path: /internal/**, internal: true } ]
 `, want: `
 usher.yaml:3:17: headers.ids: business: making business rows is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:4:23: oauth.providers.google: signing in through Usher is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:4:73: oauth.providers.acme: signing in through Usher is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:5:14: provision.users: making business rows is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:6:13: internal.callers: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:7:32: rules[0].internal: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:4:14: provision.users: making business rows is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:5:13: internal.callers: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:6:32: rules[0].internal: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+`},
+		{name: "providers", yaml: rest + `oauth: { providers: {
+  googel: { client_id: x, client_secret: y },
+  acme: { discovery_url: "http://id.example.com/x", authentication: digest },
+  "a/b": { client_id: x, discovery_url: "https://id.example.com" },
+  here: { client_id: x, client_secret: y, discovery_url: "http://127.0.0.1:9000/x" },
+  google: { client_id: x, client_secret: { file: /gone }, pkce: false } } }
+`, want: `
+usher.yaml:4:3: oauth.providers.googel: is not built in; did you mean google?; for any OpenID Connect provider set discovery_url
+usher.yaml:5:3: oauth.providers.acme.client_id: is missing; the provider shows it where you registered this app
+warning: usher.yaml:5:3: oauth.providers.acme.client_secret: is missing; most providers refuse to exchange a code without it
+usher.yaml:5:26: oauth.providers.acme.discovery_url: must be https, for secrets and identities travel there; plain http is for this machine's own addresses only
+usher.yaml:5:69: oauth.providers.acme.authentication: "digest": must be post or basic
+usher.yaml:6:3: oauth.providers.a…: a provider's name has letters, digits, - and _
+usher.yaml:8:27: oauth.providers.google.client_secret: there is no such file
+warning: usher.yaml:8:65: oauth.providers.google.pkce: without PKCE, a code that leaks on the way can be used by whoever finds it
 `},
 		{name: "secrets", yaml: `better_auth:
   url: https://app.example.com

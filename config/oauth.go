@@ -1,0 +1,210 @@
+package config
+
+import (
+	"maps"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// OAuth is signing in through Usher itself, at /api/auth, with the pages for it.
+type OAuth struct {
+	// Whether the routes and pages are served, once a provider is named here.
+	Enabled bool `yaml:"enabled"`
+	// Identity providers by name: a built-in name, or any name with `discovery_url`. GOOGLE_CLIENT_ID and the like name
+	// one too.
+	Providers map[string]Provider `yaml:"providers"`
+	Brand     Brand               `yaml:"brand"`
+}
+
+// Brand is how the pages look.
+type Brand struct {
+	// What people know this site as. Empty: the host of `better_auth.url`.
+	Name string `yaml:"name"`
+	// File with a PNG, JPEG, WebP or SVG image of 64 KiB at most.
+	Logo string `yaml:"logo"`
+	// Colour of buttons and links, as `#146c4a`. One that cannot be read on white is refused.
+	Accent string `yaml:"accent"`
+	// The same for people who prefer dark. Empty: a lighter shade of `accent`.
+	AccentDark string `yaml:"accent_dark"`
+}
+
+// Provider is one identity provider. The keys are Better Auth's options of the same provider.
+type Provider struct {
+	// What people see. Empty: the provider's own name.
+	Name string `yaml:"name"`
+	// As the provider gave it.
+	ClientID string `yaml:"client_id"`
+	// As the provider gave it; Apple's is a JWT that you make.
+	ClientSecret Secret `yaml:"client_secret"`
+	// More client ids whose id tokens are accepted: those of your mobile apps.
+	Audience []string `yaml:"audience"`
+	// Scopes besides the provider's usual ones.
+	Scopes []string `yaml:"scopes"`
+	// Ask for `scopes` only.
+	DisableDefaultScope bool `yaml:"disable_default_scope"`
+	// Where the provider leads back to. Empty: `/callback/NAME` below Better Auth's path.
+	RedirectURI string `yaml:"redirect_uri"`
+	// As the provider's documentation has it.
+	Prompt string `yaml:"prompt"`
+	// `offline`, for a refresh token of Google.
+	AccessType string `yaml:"access_type"`
+	// Google Workspace domain that people must belong to.
+	HD string `yaml:"hd"`
+	// Microsoft: a tenant instead of `common`.
+	TenantID string `yaml:"tenant_id"`
+	// Microsoft: another cloud than https://login.microsoftonline.com.
+	Authority string `yaml:"authority"`
+	// GitLab, Paybin: your own server.
+	Issuer string `yaml:"issuer"`
+	// Cognito: the pool's domain.
+	Domain string `yaml:"domain"`
+	// Cognito.
+	Region string `yaml:"region"`
+	// Cognito.
+	UserPoolID string `yaml:"user_pool_id"`
+	// PayPal: `live` instead of `sandbox`; Salesforce: `sandbox` instead of production.
+	Environment string `yaml:"environment"`
+	// Salesforce: your own login host.
+	LoginURL string `yaml:"login_url"`
+	// OpenID Connect discovery, of a provider that is not built in.
+	DiscoveryURL string `yaml:"discovery_url"`
+	// In place of what the provider or its discovery says.
+	AuthorizationURL string `yaml:"authorization_url"`
+	// In place of what the provider or its discovery says.
+	TokenURL string `yaml:"token_url"`
+	// In place of what the provider or its discovery says.
+	UserInfoURL string `yaml:"user_info_url"`
+	// Whether PKCE is used; `auto`: wherever the provider knows it, and with `discovery_url` always.
+	PKCE Toggle `yaml:"pkce"`
+	// With `discovery_url`: how the secret is sent, `post` (in the body) or `basic`. Empty: `post`.
+	Authentication string `yaml:"authentication"`
+	// Nobody new.
+	DisableSignUp bool `yaml:"disable_sign_up"`
+	// Nobody new, unless the app asks for it with `requestSignUp`.
+	DisableImplicitSignUp bool `yaml:"disable_implicit_sign_up"`
+	// No signing in with an id token that a mobile app got.
+	DisableIDTokenSignIn bool `yaml:"disable_id_token_sign_in"`
+	// Take over name, image and e-mail address at every sign-in.
+	OverrideUserInfoOnSignIn bool `yaml:"override_user_info_on_sign_in"`
+	// No session before the provider has verified the e-mail address.
+	RequireEmailVerification bool `yaml:"require_email_verification"`
+}
+
+// Companion reports whether signing in through Usher is served.
+func (c *Config) Companion() bool {
+	kind := c.Store.Kind()
+	return c.Enabled && c.OAuth.Enabled && len(c.SignInProviders()) > 0 && c.Origin() != "" && (kind == "postgres" || kind == "sqlite")
+}
+
+// SignInProviders are those that people can sign in with: of what Better Auth's variables name, only what is whole.
+func (c *Config) SignInProviders() map[string]Provider {
+	return maps.Collect(func(yield func(string, Provider) bool) {
+		for name, p := range c.OAuth.Providers {
+			if p.ClientID != "" && !yield(name, p) {
+				return
+			}
+		}
+	})
+}
+
+// CompanionAsked reports whether the configuration asks for it by a key of Usher's own, and not only by variables that
+// Better Auth reads as well.
+func (c *Config) CompanionAsked() bool { return asked(c, c.places) }
+
+func asked(c *Config, places map[string]place) bool {
+	return slices.ContainsFunc(sortedKeys(c.OAuth.Providers), func(name string) bool {
+		return !places["oauth.providers."+name].shared
+	})
+}
+
+// RateLimited reports whether the routes of signing in are limited.
+func (c *Config) RateLimited() bool {
+	return c.BetterAuth.RateLimit.Enabled.Or(strings.HasPrefix(c.BetterAuth.URL, "https://"))
+}
+
+// providerName is what fits into a path and a cookie's neighbourhood.
+var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+func checkOAuth(c *Config, f *findings) {
+	r := &c.BetterAuth.RateLimit
+	if r.Window < time.Second || r.Window > time.Hour {
+		f.problem("better_auth.rate_limit.window", "%s: write 1s to 1h", formatDuration(r.Window))
+	}
+	if r.Max < 1 {
+		f.problem("better_auth.rate_limit.max", "%d: must be 1 at least; to limit nothing, set enabled: false", r.Max)
+	}
+	if !c.Enabled || !c.OAuth.Enabled || len(c.OAuth.Providers) == 0 {
+		return
+	}
+	kind := c.Store.Kind()
+	for _, name := range sortedKeys(c.OAuth.Providers) {
+		key := "oauth.providers." + name
+		shared, before := f.places[key].shared, len(f.problems)
+		switch {
+		case kind == "postgres" || kind == "sqlite" || c.Store.URL.IsZero() || f.noted("store.url"):
+			checkProvider(c, name, f)
+		case shared: // whoever shares their environment with Better Auth asked for nothing here
+			f.warn(key, "Better Auth keeps signing people in: for Usher to do it, store.url has to be the database, PostgreSQL or SQLite")
+		default:
+			f.problem(key, "signing in writes users and accounts: store.url has to be the database, PostgreSQL or SQLite, and Redis store.secondary.url")
+		}
+		for i := before; shared && i < len(f.problems); i++ {
+			f.problems[i].Warning = true
+		}
+	}
+	if c.BetterAuth.URL == "" && !f.noted("better_auth.url") {
+		f.problem("better_auth.url", "is where providers lead people back to; set it to the URL they use, as https://app.example.com")
+		f.problems[len(f.problems)-1].Warning = !asked(c, f.places)
+	}
+}
+
+func checkProvider(c *Config, name string, f *findings) {
+	p, key := c.OAuth.Providers[name], "oauth.providers."+name
+	built := slices.Contains(f.builtIn, name)
+	switch {
+	case !providerName.MatchString(name):
+		f.problem(key, "a provider's name has letters, digits, - and _")
+		return
+	case !built && p.DiscoveryURL == "" && p.AuthorizationURL == "":
+		f.problem(key, "is not built in%s; for any OpenID Connect provider set discovery_url", didYouMean(name, f.builtIn))
+	}
+	if p.ClientID == "" {
+		f.problem(key+".client_id", "is missing; the provider shows it where you registered this app")
+	}
+	if p.ClientSecret.IsZero() && !f.noted(key+".client_secret") {
+		f.warn(key+".client_secret", "is missing; most providers refuse to exchange a code without it")
+	}
+	for _, one := range []struct{ key, value string }{
+		{"discovery_url", p.DiscoveryURL}, {"authorization_url", p.AuthorizationURL}, {"token_url", p.TokenURL},
+		{"user_info_url", p.UserInfoURL}, {"issuer", p.Issuer}, {"authority", p.Authority}, {"login_url", p.LoginURL}, {"redirect_uri", p.RedirectURI},
+	} {
+		if one.value == "" {
+			continue
+		}
+		if message := absoluteURL(one.value); message != "" {
+			f.problem(key+"."+one.key, "%s", message)
+		} else if !confidential(one.value) && one.key != "redirect_uri" {
+			f.problem(key+"."+one.key, "must be https, for secrets and identities travel there; plain http is for this machine's own addresses only")
+		}
+	}
+	if p.Authentication != "" && p.Authentication != "post" && p.Authentication != "basic" {
+		f.problem(key+".authentication", "%s: must be post or basic", quoted(p.Authentication))
+	}
+	if built && p.PKCE == Off && p.DiscoveryURL == "" {
+		f.warn(key+".pkce", "without PKCE, a code that leaks on the way can be used by whoever finds it")
+	}
+}
+
+// confidential reports whether nobody on the way can read what goes to a URL: https, or loopback.
+func confidential(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(strings.Trim(u.Hostname(), "[]"))
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && address.IsLoopback()
+}
