@@ -12,22 +12,24 @@ import (
 
 // BetterAuthConfig says how the real Better Auth should run. Only DatabaseURL is required.
 type BetterAuthConfig struct {
-	Version          string         // "1.7" or "1.4"; "": "1.7"
-	DatabaseURL      string         // postgres://… or sqlite:///path, empty or with Better Auth's tables
-	RedisURL         string         // sessions in Redis too, through Better Auth's own adapter; "": none
-	RedisPrefix      *string        // before every key there; nil: the adapter's own
-	Secret           string         // "": TestSecret
-	BaseURL          string         // "": its own URL
-	TrustedOrigins   []string       // beside the one of BaseURL
-	CookiePrefix     string         // "": better-auth
-	UseSecureCookies *bool          // nil: as BaseURL's scheme says
-	RequireSignature bool           // of the bearer plugin
-	GenerateID       string         // "", "uuid" or "serial"
-	ExpiresIn        time.Duration  // of a session; 0: seven days
-	SkipMigrations   bool           // leave the tables as they are
-	Without          []string       // plugins to leave out: organization, bearer, admin
-	Port             int            // 0: any; a server that is started anew after Kill needs the same again
-	Options          map[string]any // any other option that JSON can say, at its path, merged over all of the above
+	Version          string            // "1.7" or "1.4"; "": "1.7"
+	DatabaseURL      string            // postgres://… or sqlite:///path, empty or with Better Auth's tables
+	RedisURL         string            // sessions in Redis too, through Better Auth's own adapter; "": none
+	RedisPrefix      *string           // before every key there; nil: the adapter's own
+	Secret           string            // "": TestSecret
+	BaseURL          string            // "": its own URL
+	TrustedOrigins   []string          // beside the one of BaseURL
+	CookiePrefix     string            // "": better-auth
+	UseSecureCookies *bool             // nil: as BaseURL's scheme says
+	RequireSignature bool              // of the bearer plugin
+	GenerateID       string            // "", "uuid" or "serial"
+	ExpiresIn        time.Duration     // of a session; 0: seven days
+	SkipMigrations   bool              // leave the tables as they are
+	Without          []string          // plugins to leave out: organization, bearer, admin
+	Port             int               // 0: any; a server that is started anew after Kill needs the same again
+	Generic          []map[string]any  // providers of the generic OAuth plugin
+	Hosts            map[string]string // where to find hosts that a test stands in for: {"oauth2.googleapis.com": "http://…"}
+	Options          map[string]any    // any other option that JSON can say, at its path, merged over all of the above
 }
 
 // TestSecret is Better Auth's secret unless a test names another.
@@ -50,7 +52,7 @@ func BetterAuth(t testing.TB, c BetterAuthConfig) *BetterAuthServer {
 	}
 	p := Start(t, Command{
 		Path: Part(t, "node"),
-		Args: []string{rigScript(t)},
+		Args: []string{RigScript(t, "server.mjs")},
 		// Not the environment of the test: Better Auth reads BETTER_AUTH_… and others from it.
 		Env: []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "RIG_OPTIONS=" + c.json(t)},
 	})
@@ -85,10 +87,10 @@ func (s *BetterAuthServer) Pause() { s.proc.Signal(syscall.SIGSTOP) }
 // Resume undoes Pause.
 func (s *BetterAuthServer) Resume() { s.proc.Signal(syscall.SIGCONT) }
 
-// rigScript puts the rig of this checkout beside the packages in the cache, where its imports find them.
-func rigScript(t testing.TB) string {
+// RigScript puts a script of this checkout's rig beside the packages in the cache, where its imports find them.
+func RigScript(t testing.TB, name string) string {
 	t.Helper()
-	source, err := partsFile("betterauth", "server.mjs")
+	source, err := partsFile("betterauth", name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,36 +102,38 @@ func rigScript(t testing.TB) string {
 	if err := os.Symlink(filepath.Join(Part(t, "betterauth"), "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(dir, "server.mjs")
-	if err := os.WriteFile(name, script, 0o600); err != nil {
+	copied := filepath.Join(dir, name)
+	if err := os.WriteFile(copied, script, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return name
+	return copied
 }
 
 // json writes the options the way server.mjs describes them.
 func (c BetterAuthConfig) json(t testing.TB) string {
 	t.Helper()
 	text, err := json.Marshal(struct {
-		Version          string         `json:"version,omitempty"`
-		Database         string         `json:"database"`
-		Redis            string         `json:"redis,omitempty"`
-		RedisPrefix      *string        `json:"redisPrefix,omitempty"`
-		Secret           string         `json:"secret"`
-		BaseURL          string         `json:"baseURL,omitempty"`
-		TrustedOrigins   []string       `json:"trustedOrigins,omitempty"`
-		CookiePrefix     string         `json:"cookiePrefix,omitempty"`
-		UseSecureCookies *bool          `json:"useSecureCookies,omitempty"`
-		RequireSignature bool           `json:"requireSignature,omitempty"`
-		GenerateID       string         `json:"generateId,omitempty"`
-		ExpiresIn        int            `json:"expiresIn,omitempty"`
-		SkipMigrations   bool           `json:"skipMigrations,omitempty"`
-		Without          []string       `json:"without,omitempty"`
-		Port             int            `json:"port,omitempty"`
-		Options          map[string]any `json:"options,omitempty"`
+		Version          string            `json:"version,omitempty"`
+		Database         string            `json:"database"`
+		Redis            string            `json:"redis,omitempty"`
+		RedisPrefix      *string           `json:"redisPrefix,omitempty"`
+		Secret           string            `json:"secret"`
+		BaseURL          string            `json:"baseURL,omitempty"`
+		TrustedOrigins   []string          `json:"trustedOrigins,omitempty"`
+		CookiePrefix     string            `json:"cookiePrefix,omitempty"`
+		UseSecureCookies *bool             `json:"useSecureCookies,omitempty"`
+		RequireSignature bool              `json:"requireSignature,omitempty"`
+		GenerateID       string            `json:"generateId,omitempty"`
+		ExpiresIn        int               `json:"expiresIn,omitempty"`
+		SkipMigrations   bool              `json:"skipMigrations,omitempty"`
+		Without          []string          `json:"without,omitempty"`
+		Port             int               `json:"port,omitempty"`
+		Generic          []map[string]any  `json:"generic,omitempty"`
+		Hosts            map[string]string `json:"hosts,omitempty"`
+		Options          map[string]any    `json:"options,omitempty"`
 	}{
 		c.Version, c.DatabaseURL, c.RedisURL, c.RedisPrefix, c.Secret, c.BaseURL, c.TrustedOrigins, c.CookiePrefix, c.UseSecureCookies,
-		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Without, c.Port, c.Options,
+		c.RequireSignature, c.GenerateID, int(c.ExpiresIn / time.Second), c.SkipMigrations, c.Without, c.Port, c.Generic, c.Hosts, c.Options,
 	})
 	if err != nil {
 		t.Fatal(err)

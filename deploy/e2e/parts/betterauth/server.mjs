@@ -12,6 +12,8 @@
 //   skipMigrations    leave the tables as they are
 //   without           plugins to leave out, of organization, bearer and admin
 //   port              where to listen
+//   generic           providers of the generic OAuth plugin: [{providerId, discoveryUrl, clientId, clientSecret, …}]
+//   hosts             where to find hosts that a test stands in for: {"oauth2.googleapis.com": "http://127.0.0.1:1234"}
 //   options           any other Better Auth option that JSON can say, merged over the rest
 //
 // It prints one JSON line, {"url": …}, when it answers, and lives as long as its standard input is open:
@@ -35,6 +37,16 @@ const rig = JSON.parse(process.env.RIG_OPTIONS ?? "{}");
 const server = http.createServer();
 await new Promise((resolve, reject) => server.once("error", reject).listen(rig.port ?? 0, "127.0.0.1", resolve));
 const url = `http://127.0.0.1:${server.address().port}`;
+
+// Providers have their hosts' names built in; a test that stands in for one is asked instead.
+const fetchFrom = globalThis.fetch;
+globalThis.fetch = (input, init) => {
+	const target = new URL(input instanceof Request ? input.url : input);
+	const instead = rig.hosts?.[target.host];
+	if (!instead) return fetchFrom(input, init);
+	const moved = new URL(target.pathname + target.search, instead);
+	return fetchFrom(input instanceof Request ? new Request(moved, input) : moved, init);
+};
 
 const better = await load(rig.version ?? "1.7");
 const auth = better.betterAuth(options());
@@ -76,7 +88,7 @@ async function load(version) {
 }
 
 function options() {
-	const { organization, bearer, admin } = better;
+	const { organization, bearer, admin, genericOAuth } = better;
 	const base = {
 		database: database(rig.database),
 		secret: rig.secret,
@@ -94,6 +106,7 @@ function options() {
 			organization({ teams: { enabled: true } }),
 			bearer(drop({ requireSignature: rig.requireSignature })),
 			admin(),
+			...(rig.generic ? [genericOAuth({ config: rig.generic })] : []),
 		].filter((plugin) => !rig.without?.includes(plugin.id)),
 	};
 	if (rig.redis) base.secondaryStorage = redisStorage({ client: new Redis(rig.redis), ...drop({ keyPrefix: rig.redisPrefix }) });
