@@ -98,6 +98,18 @@ var explanations = map[string]Explanation{
 		Title: "No new accounts", Text: "You have no account here yet, and new ones cannot be made this way.",
 		Hints: []string{"If you have an account, sign in the way you did before.", "Ask whoever runs this site to invite you."},
 	},
+	"SESSION_NOT_FRESH": {
+		Title: "Sign in again for that", Text: "What you want to do is delicate, and you signed in more than a day ago.",
+		Hints: []string{"Sign in again below; then do it."},
+	},
+	"FAILED_TO_UNLINK_LAST_ACCOUNT": {
+		Title: "That is your only way to sign in", Text: "Without it nobody could enter this account any more, not even you.",
+		Hints: []string{"Link another account first."},
+	},
+	"USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION": {
+		Title: "You do not belong to that organization any more", Text: "Somebody removed you, or it was deleted.",
+		Hints: []string{"Ask its owner to invite you again."},
+	},
 	"BANNED_USER": {
 		Title: "This account is closed", Text: "Whoever runs this site has closed your account.",
 		Hints: []string{"If you think that is a mistake, write to them."},
