@@ -1,6 +1,10 @@
 package endpoint
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/usherauth/usher/betterauth/record"
+)
 
 // Error is an answer that is not a success, as the library's APIError: {"message":…,"code":…}. An empty Code is left out;
 // with no Message either, the body is empty.
@@ -36,10 +40,10 @@ func (e *Error) appendJSON(b []byte) []byte {
 		return b
 	}
 	b = append(b, `{"message":`...)
-	b = AppendString(b, e.Message)
+	b = record.AppendString(b, e.Message)
 	if e.Code != "" {
 		b = append(b, `,"code":`...)
-		b = AppendString(b, e.Code)
+		b = record.AppendString(b, e.Code)
 	}
 	return append(b, '}')
 }

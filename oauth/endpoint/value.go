@@ -6,7 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/usherauth/usher/betterauth/record"
 )
 
 // Kind is what JavaScript calls the type of a Value, in zod's words.
@@ -192,7 +193,7 @@ func (v Value) AppendJSON(b []byte) []byte {
 	case Number:
 		return appendNumber(b, v.number)
 	case String:
-		return AppendString(b, v.text)
+		return record.AppendString(b, v.text)
 	case Array:
 		b = append(b, '[')
 		for i, item := range v.items {
@@ -208,7 +209,7 @@ func (v Value) AppendJSON(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(AppendString(b, m.name), ':')
+			b = append(record.AppendString(b, m.name), ':')
 			b = m.value.AppendJSON(b)
 		}
 		return append(b, '}')
@@ -226,21 +227,4 @@ func appendNumber(b []byte, n float64) []byte {
 	}
 	text, _ := json.Marshal(n) // finite
 	return append(b, text...)
-}
-
-// AppendString writes a string as JSON.stringify does: only what JSON demands is escaped.
-func AppendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for _, r := range s {
-		switch at := strings.IndexRune("\b\t\n\f\r\"\\", r); {
-		case at >= 0:
-			b = append(b, '\\', `btnfr"\`[at])
-		case r < 0x20:
-			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		default:
-			b = append(b, string(r)...)
-		}
-	}
-	return append(b, '"')
 }
