@@ -20,6 +20,12 @@ type CookieAttributes struct {
 	Partitioned *bool
 }
 
+// usual is what the library sets unless it is told otherwise.
+func usual(secure bool) CookieAttributes {
+	yes := true
+	return CookieAttributes{SameSite: "lax", Path: "/", Secure: &secure, HTTPOnly: &yes, Partitioned: new(bool)}
+}
+
 // over is a with whatever later says instead.
 func (a CookieAttributes) over(later CookieAttributes) CookieAttributes {
 	for _, text := range [...]struct{ have, other *string }{
@@ -76,21 +82,32 @@ func NewSessionCookie(c SessionCookieConfig) (*SessionCookie, error) {
 	if err := checkCookieName(c.Name); err != nil {
 		return nil, err
 	}
-	yes := true
-	a := CookieAttributes{SameSite: "lax", Path: "/", Secure: &c.Secure, HTTPOnly: &yes, Partitioned: new(bool)}
+	a := usual(c.Secure)
 	for _, later := range c.Attributes {
 		a = a.over(later)
 	}
-	for _, text := range []string{a.SameSite, a.Path, a.Domain} {
-		if strings.ContainsFunc(text, func(r rune) bool { return r == ';' || r == ',' || r <= ' ' || r > '~' }) {
-			return nil, fmt.Errorf("betterauth: %q cannot be part of a cookie", text)
-		}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
-	return &SessionCookie{c.Secret, c.Name, a.serialize(c.Name, c.ExpiresIn)}, nil
+	return &SessionCookie{c.Secret, c.Name, a.serialize(c.Name, maxAge(c.ExpiresIn))}, nil
 }
 
-// serialize is better-call's serializeCookie, from the first semicolon on.
-func (a CookieAttributes) serialize(name string, maxAge time.Duration) string {
+// check refuses what would end or split the header.
+func (a CookieAttributes) check() error {
+	for _, text := range []string{a.SameSite, a.Path, a.Domain} {
+		if strings.ContainsFunc(text, func(r rune) bool { return r == ';' || r == ',' || r <= ' ' || r > '~' }) {
+			return fmt.Errorf("betterauth: %q cannot be part of a cookie", text)
+		}
+	}
+	return nil
+}
+
+func maxAge(d time.Duration) string {
+	return "; Max-Age=" + strconv.FormatInt(int64(d/time.Second), 10)
+}
+
+// serialize is better-call's serializeCookie, from the first semicolon on. age is empty or begins the line.
+func (a CookieAttributes) serialize(name, age string) string {
 	secure := *a.Secure || *a.Partitioned || strings.EqualFold(a.SameSite, "none")
 	switch lower := strings.ToLower(name); {
 	case strings.HasPrefix(lower, "__host-"):
@@ -98,7 +115,7 @@ func (a CookieAttributes) serialize(name string, maxAge time.Duration) string {
 	case strings.HasPrefix(lower, "__secure-"):
 		secure = true
 	}
-	line := "; Max-Age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)
+	line := age
 	if a.Domain != "" {
 		line += "; Domain=" + a.Domain
 	}
