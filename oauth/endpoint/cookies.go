@@ -4,22 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-)
 
-// Cookies writes the Set-Cookie lines of Better Auth's cookies with the attributes that are configured. A key is the
-// library's own name of a cookie, without prefixes: session_token, session_data, dont_remember, state, oauth_state.
-type Cookies interface {
-	Name(key string) string                   // the whole name
-	SignedFor(key, value string) string       // signed, for as long as cookies of this key last
-	SignedUntilQuit(key, value string) string // signed, until the browser is quit
-	Cleared(name, key string) string          // empty and over; name is the whole one, which may have a number behind it
-}
-
-// The library's keys of the cookies that make up a session.
-const (
-	sessionToken = "session_token"
-	sessionData  = "session_data"
-	dontRemember = "dont_remember"
+	"github.com/usherauth/usher/betterauth"
 )
 
 // SetCookie sends a Set-Cookie line. Where it hands out a session, the bearer plugin's headers go with it, for those who
@@ -27,7 +13,7 @@ const (
 func (c *Call) SetCookie(line string) {
 	h := c.W.Header()
 	h.Add("Set-Cookie", line)
-	rest, ours := strings.CutPrefix(line, c.router.config.Cookies.Name(sessionToken)+"=")
+	rest, ours := strings.CutPrefix(line, c.router.config.Cookies.Name(betterauth.SessionToken)+"=")
 	value, attributes, _ := strings.Cut(rest, ";")
 	if !ours || value == "" || strings.Contains(attributes+";", " Max-Age=0;") {
 		return
@@ -42,25 +28,28 @@ func (c *Call) SetCookie(line string) {
 func (c *Call) SetSession(token string, remember bool) {
 	cookies := c.router.config.Cookies
 	if remember {
-		c.SetCookie(cookies.SignedFor(sessionToken, token))
+		c.SetCookie(cookies.SetSigned(betterauth.SessionToken, token, c.router.config.ExpiresIn))
+		if c.DontRemember() {
+			c.expire(betterauth.Remember)
+		}
 		return
 	}
-	c.SetCookie(cookies.SignedUntilQuit(sessionToken, token))
-	c.SetCookie(cookies.SignedUntilQuit(dontRemember, "true"))
+	c.SetCookie(cookies.SetSigned(betterauth.SessionToken, token, 0))
+	c.SetCookie(cookies.SetSigned(betterauth.Remember, "true", 0))
 }
 
 // ClearSession signs the browser out: the library's three cookies, and whatever pieces of the second it brought.
 func (c *Call) ClearSession() {
-	c.expire(sessionToken)
-	c.expire(sessionData)
+	c.expire(betterauth.SessionToken)
+	c.expire(betterauth.SessionData)
 	c.clearPieces()
-	c.expire(dontRemember)
+	c.expire(betterauth.Remember)
 }
 
 // expire takes back what was set before, then clears.
-func (c *Call) expire(key string) {
+func (c *Call) expire(own string) {
 	cookies := c.router.config.Cookies
-	name := cookies.Name(key)
+	name := cookies.Name(own)
 	h := c.W.Header()
 	kept := h["Set-Cookie"][:0]
 	for _, line := range h["Set-Cookie"] {
@@ -68,8 +57,8 @@ func (c *Call) expire(key string) {
 			kept = append(kept, line)
 		}
 	}
-	h["Set-Cookie"] = append(kept, cookies.Cleared(name, key))
-	if key == sessionToken {
+	h["Set-Cookie"] = append(kept, cookies.Clear(own))
+	if own == betterauth.SessionToken {
 		h.Del("Set-Auth-Token")
 	}
 }
@@ -78,9 +67,10 @@ func (c *Call) expire(key string) {
 // cache: what we change would be missing there for as long as it lasts.
 func (c *Call) clearPieces() {
 	cookies := c.router.config.Cookies
-	whole := cookies.Name(sessionData)
+	whole := cookies.Name(betterauth.SessionData)
+	attributes := strings.TrimPrefix(cookies.Clear(betterauth.SessionData), whole)
 	for _, name := range c.pieces(whole) {
-		c.W.Header().Add("Set-Cookie", cookies.Cleared(name, sessionData))
+		c.W.Header().Add("Set-Cookie", name+attributes)
 	}
 }
 

@@ -23,10 +23,9 @@ type Config struct {
 	BasePath string // before every route, such as /api/auth; empty: none
 	BaseURL  string // our own origin as browsers see it, such as https://app.example.com
 
-	Trusts  Trusts
-	Reader  *betterauth.Reader // proves cookies and bearers
-	Cookies Cookies
-	// Sessions is where sessions are kept.
+	Trusts   Trusts
+	Reader   *betterauth.Reader  // proves cookies and bearers
+	Cookies  *betterauth.Cookies // writes them
 	Sessions Sessions
 
 	ExpiresIn time.Duration // of a session; 0: seven days

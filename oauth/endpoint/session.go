@@ -74,9 +74,7 @@ func (c *Call) lookUp() (*record.Session, *record.User, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if pieces := c.pieces(c.router.config.Cookies.Name(sessionData)); len(pieces) > 0 {
-		c.clearPieces()
-	}
+	c.clearPieces()
 	credentials := c.credentials()
 	if credentials.Len() == 0 {
 		return nil, nil, nil
@@ -85,7 +83,7 @@ func (c *Call) lookUp() (*record.Session, *record.User, error) {
 	if err != nil || s == nil {
 		return nil, nil, err
 	}
-	if query.True("disableRefresh") || c.dontRemember() || !c.due(s) {
+	if query.True("disableRefresh") || c.DontRemember() || !c.due(s) {
 		return s, u, nil
 	}
 	return c.renew(s, u)
@@ -106,7 +104,19 @@ func (c *Call) credentials() gate.Credentials {
 	return found
 }
 
-func (c *Call) dontRemember() bool {
+// Tokens are the tokens that the request proves, for whoever ends their sessions.
+func (c *Call) Tokens() []string {
+	found := c.credentials()
+	tokens := make([]string, found.Len())
+	for i := range tokens {
+		tokens[i] = found.At(i).Token()
+	}
+	return tokens
+}
+
+// DontRemember reports whether the browser's session should end with it, as was wished at sign-in. A session that is
+// handed out anew follows it.
+func (c *Call) DontRemember() bool {
 	return c.router.config.Reader.DontRemember(&gate.Request{Cookies: c.R.Header["Cookie"]})
 }
 

@@ -199,7 +199,7 @@ func (s *Store) end(ctx context.Context, sc *schema, conditions []condition, exc
 // does.
 func (s *Store) SessionsOf(ctx context.Context, userID string) (all []record.Session, err error) {
 	if s.cache != nil && (!s.config.sessionRows() || s.config.preserved()) {
-		return s.cache.list(ctx, userID)
+		return s.cache.sessions(ctx, userID)
 	}
 	now := s.now()
 	err = s.do(ctx, "list sessions", func(sc *schema) (err error) {
