@@ -18,7 +18,8 @@ func checkBetterAuth(c *Config, f *findings) {
 	}
 	checkSecrets(c, f)
 	for _, name := range []struct{ key, value string }{
-		{"better_auth.cookie_prefix", b.CookiePrefix}, {"better_auth.cookies.session_token.name", b.Cookies.SessionToken.Name},
+		{"better_auth.cookie_prefix", b.CookiePrefix},
+		{"better_auth.cookies.session_token.name", b.Cookies.SessionToken.Name},
 		{"better_auth.cookies.dont_remember.name", b.Cookies.DontRemember.Name},
 	} {
 		switch {
