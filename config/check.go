@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -135,4 +134,4 @@ const (
 )
 
 // cookieName is what RFC 6265 lets a name be, without what Better Auth's own parser takes apart.
-var cookieName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+var cookieName = pattern("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

@@ -26,7 +26,7 @@ func checkHeaders(c *Config, f *findings) {
 	for i, name := range c.Headers.Remove {
 		key := indexed("headers.remove", i)
 		switch {
-		case !cookieName.MatchString(name) || strings.EqualFold(name, "host"):
+		case !cookieName(name) || strings.EqualFold(name, "host"):
 			f.problem(key, "%s: no header that can be removed has this name", quoted(name))
 		case headers != nil && slices.ContainsFunc(headers.Names(), func(own string) bool { return strings.EqualFold(own, name) }):
 			f.problem(key, "%s carries identity; to stop sending it, give its field an empty name in headers.names", quoted(name))

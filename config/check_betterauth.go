@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/usherauth/usher/gate"
@@ -19,11 +18,12 @@ func checkBetterAuth(c *Config, f *findings) {
 	}
 	checkSecrets(c, f)
 	for _, name := range []struct{ key, value string }{
-		{"better_auth.cookie_prefix", b.CookiePrefix}, {"better_auth.cookies.session_token.name", b.Cookies.SessionToken.Name},
+		{"better_auth.cookie_prefix", b.CookiePrefix},
+		{"better_auth.cookies.session_token.name", b.Cookies.SessionToken.Name},
 		{"better_auth.cookies.dont_remember.name", b.Cookies.DontRemember.Name},
 	} {
 		switch {
-		case name.value != "" && !cookieName.MatchString(name.value):
+		case name.value != "" && !cookieName(name.value):
 			f.problem(name.key, "%s: a cookie's name has letters, digits, -, _ and .", quoted(name.value))
 		case strings.HasPrefix(name.value, "__Secure-"):
 			f.warn(name.key, "write it without __Secure-, which browsers show because of https; secure_cookies adds it")
@@ -86,14 +86,14 @@ func checkSecret(value, key string, f *findings) {
 	}
 }
 
-var hostName = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+var hostName = pattern(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 // absoluteURL says what is wrong with the URL of a page; nothing if it is good. It never repeats it: people put
 // passwords into URLs.
 func absoluteURL(raw string) string {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", !hostName.MatchString(u.Host):
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", !hostName(u.Host):
 		return "write an absolute URL, as https://app.example.com"
 	case u.User != nil:
 		return "cannot hold a user name or password; remove them"

@@ -156,7 +156,7 @@ func (d *decoder) nodeOf(text string, t reflect.Type, shared bool) (*yaml.Node, 
 
 // kubernetesService matches what Kubernetes puts into every container of a namespace that has a Service called usher
 // or usher-something; a value of the _PORT form is an URL.
-var kubernetesService = regexp.MustCompile(`^USHER_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+var kubernetesService = pattern(`^USHER_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 // unknownVariables refuses USHER_ variables that mean nothing: a slip there would be a setting that silently does not hold.
 func unknownVariables(c *Config, f *findings, env *environment) {
@@ -171,7 +171,7 @@ func unknownVariables(c *Config, f *findings, env *environment) {
 		if !strings.HasPrefix(name, "USHER_") || env.used[name] {
 			continue
 		}
-		if kubernetesService.MatchString(name) &&
+		if kubernetesService(name) &&
 			(!strings.HasSuffix(name, "_PORT") || strings.HasSuffix(name, "_SERVICE_PORT") || strings.Contains(env.values[name], "://") ||
 				regexp.MustCompile(`_(TCP|UDP|SCTP)_PORT$`).MatchString(name)) {
 			continue

@@ -181,10 +181,7 @@ func eachSecret(v reflect.Value, path string, visit func(s *Secret, path string)
 		return
 	case *URL:
 		visit(&value.Secret, path)
-		value.shown = ""
-		if value.value != nil {
-			value.shown = showURL(*value.value)
-		}
+		value.url = value.value != nil
 		return
 	case *[]VersionedSecret:
 		for i := range *value {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -112,8 +111,8 @@ func (p *printer) secret(s Secret) *yaml.Node {
 		return text(s.String())
 	}
 	n := flow(yaml.MappingNode, plain(s.from.kind), text(s.from.name))
-	if s.shown != "" {
-		n.LineComment = "# " + s.shown
+	if s.url && s.value != nil {
+		n.LineComment = "# " + s.String()
 	}
 	return n
 }
@@ -146,11 +145,11 @@ func flow(kind yaml.Kind, content ...*yaml.Node) *yaml.Node {
 }
 
 // bare is text that YAML reads as itself without quotes.
-var bare = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+var bare = pattern(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	if _, boolean := parseBool(s); boolean || !bare.MatchString(s) || s == "null" || s == "Null" || s == "NULL" {
+	if _, boolean := parseBool(s); boolean || !bare(s) || s == "null" || s == "Null" || s == "NULL" {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n

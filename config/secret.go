@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -18,7 +17,7 @@ const redacted = "(redacted)"
 // gives the value. The zero Secret is empty.
 type Secret struct {
 	value *string // a pointer, so that even fmt on an unexported field of this type shows an address only
-	shown string  // what it prints as; empty: the placeholder
+	url   bool    // what it prints as is showURL's; false: the placeholder
 	from  reference
 }
 
@@ -49,8 +48,8 @@ func (s Secret) String() string {
 	switch {
 	case s.IsZero():
 		return ""
-	case s.shown != "":
-		return s.shown
+	case s.url && s.value != nil:
+		return showURL(*s.value)
 	default:
 		return redacted
 	}
@@ -100,7 +99,7 @@ type URL struct{ Secret }
 // NewURL makes a URL.
 func NewURL(value string) URL {
 	u := URL{NewSecret(value)}
-	u.shown = showURL(value)
+	u.url = u.value != nil
 	return u
 }
 
@@ -112,17 +111,17 @@ func (u *URL) read(d *decoder, n *yaml.Node, path string) {
 }
 
 var (
-	urlScheme    = regexp.MustCompile(`^(postgres|postgresql|sqlite|file|rediss?(?:\+(?:sentinel|cluster))?|https?|mysql|mariadb|mssql|libsql)$`)
-	urlHosts     = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(:[0-9]{1,5})?(,([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)*$`)
-	urlUser      = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
-	plainQueries = regexp.MustCompile(`^(sslmode|search_path|application_name|connect_timeout|target_session_attrs|host|port|user|mode|cache|db|pool_[a-z_]+)$`)
+	urlScheme    = pattern(`^(postgres|postgresql|sqlite|file|rediss?(?:\+(?:sentinel|cluster))?|https?|mysql|mariadb|mssql|libsql)$`)
+	urlHosts     = pattern(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(:[0-9]{1,5})?(,([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)*$`)
+	urlUser      = pattern(`^[A-Za-z0-9._~-]{1,64}$`)
+	plainQueries = pattern(`^(sslmode|search_path|application_name|connect_timeout|target_session_attrs|host|port|user|mode|cache|db|pool_[a-z_]+)$`)
 )
 
 // showURL is a URL without its password. It does not parse: what is no proper URL, because nobody escaped the password
 // or because it is something else, must show even less of it.
 func showURL(raw string) string {
 	scheme, rest, ok := strings.Cut(raw, ":")
-	if !ok || !urlScheme.MatchString(scheme) {
+	if !ok || !urlScheme(scheme) {
 		return redacted
 	}
 	rest, slashes := strings.CutPrefix(rest, "//")
@@ -136,7 +135,7 @@ func showURL(raw string) string {
 	shown := scheme + "://"
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		user, password, both := strings.Cut(rest[:at], ":")
-		if user != "" && !urlUser.MatchString(user) {
+		if user != "" && !urlUser(user) {
 			user = redacted
 		}
 		if shown += user; both && password != "" {
@@ -146,7 +145,7 @@ func showURL(raw string) string {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	host, path, slash := strings.Cut(rest, "/")
-	if !urlHosts.MatchString(host) {
+	if !urlHosts(host) {
 		return scheme + "://" + redacted
 	}
 	if slash {
@@ -161,7 +160,7 @@ func showQuery(query string) string {
 	}
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		if name, _, _ := strings.Cut(pair, "="); !plainQueries.MatchString(name) {
+		if name, _, _ := strings.Cut(pair, "="); !plainQueries(name) {
 			pairs[i] = redacted
 		}
 	}

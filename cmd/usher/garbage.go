@@ -22,13 +22,19 @@ func garbagePercent(live uint64) int {
 	return int(min(max(100*roomOfGarbage/max(live, 1), leastGarbage), mostGarbage))
 }
 
-// tendGarbage keeps the target right until ctx ends, unless the operator has set one.
-func tendGarbage(ctx context.Context) {
+// allowGarbage sets the target for a small heap, which is what a start has, and reports whether it did: not where the
+// operator has set one.
+func allowGarbage() bool {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return
+		return false
 	}
+	debug.SetGCPercent(mostGarbage)
+	return true
+}
+
+// tendGarbage keeps the target right until ctx ends.
+func tendGarbage(ctx context.Context) {
 	percent := mostGarbage
-	debug.SetGCPercent(percent)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

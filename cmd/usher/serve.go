@@ -34,6 +34,7 @@ SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the 
 		fmt.Fprintf(t.err, "usher serve: -only %s: this version has the gate only\n", *only)
 		return exitUsage
 	}
+	tended := allowGarbage() // early, so that nothing is collected while everything is made
 	c, warnings := loadQuietly(t, *path)
 	if c == nil {
 		return exitUsage
@@ -59,7 +60,9 @@ SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the 
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	go reload(ctx, t, *path, log, app, hangups)
-	go tendGarbage(ctx)
+	if tended {
+		go tendGarbage(ctx)
+	}
 
 	if err := app.Run(ctx); err != nil {
 		return fail(t, err)

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/usherauth/usher/gate"
@@ -78,7 +79,7 @@ func Render(kind string, p Params) ([]File, error) {
 		var files []File
 		for _, src := range f.files(s) {
 			var text strings.Builder
-			if err := templates.ExecuteTemplate(&text, src.template, s); err != nil {
+			if err := templates().ExecuteTemplate(&text, src.template, s); err != nil {
 				return nil, fmt.Errorf("proxy: %w", err) // a template that TestEveryKindRenders has not seen
 			}
 			files = append(files, File{Name: src.name, Content: text.String()})
@@ -99,13 +100,16 @@ func one(name string) func(*site) []source {
 //go:embed *.tmpl
 var templateFiles embed.FS
 
-// templates fail on a key that does not exist, and know the few words below.
-var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{
-	"lower":   strings.ToLower,
-	"word":    word,
-	"join":    strings.Join,
-	"pattern": pattern,
-}).ParseFS(templateFiles, "*.tmpl"))
+// templates fail on a key that does not exist, and know the few words below. They are parsed when they are asked for: a
+// gate that starts needs none of them.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{
+		"lower":   strings.ToLower,
+		"word":    word,
+		"join":    strings.Join,
+		"pattern": pattern,
+	}).ParseFS(templateFiles, "*.tmpl"))
+})
 
 // word makes a header name a name for variables: x_user_id.
 func word(name string) string {

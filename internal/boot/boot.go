@@ -41,23 +41,53 @@ type App struct {
 	asks   bool        // whether there is a store to ask: not with AUTH_ENABLED=false
 }
 
-// Open is the wiring: everything that runs is made here, in the order of the life of one request, backwards.
-// It fails on what waiting does not mend: an address in use, a table without a column. A database that does not answer
-// is waited for by Run.
+// Open makes everything that runs. It fails on what waiting does not mend: an address in use, a table without a column. A
+// database that does not answer is waited for by Run. While the storage is asked for its schema, which is half of a start,
+// the rest is made; addresses are listened on only after that.
 func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
-	metrics := telemetry.NewMetrics(o.Version, o.Commit)
-
 	sessions := newEventual(o.Log, func(ctx context.Context) (Store, error) { return OpenStore(ctx, c) })
-	if c.Enabled {
-		if err := sessions.try(ctx); err != nil {
-			return nil, err
+	tried := make(chan error, 1)
+	go func() {
+		if !c.Enabled {
+			tried <- nil
+			return
 		}
+		tried <- sessions.try(ctx)
+	}()
+	app, err := wire(c, o, sessions)
+	if refused := <-tried; refused != nil {
+		err = refused // what is wrong with the storage is said first
 	}
+	if err == nil {
+		err = app.listen(ctx, c)
+	}
+	if err != nil {
+		if app != nil {
+			app.serve.GRPC.Stop()
+			app.memory.close()
+		}
+		sessions.close()
+		return nil, err
+	}
+	if sessions.now() != nil {
+		app.serve.Health.Answered()
+	}
+	return app, nil
+}
+
+// wire makes all but the storage and the listeners, in the order of the life of one request, backwards.
+func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error) {
+	metrics := telemetry.NewMetrics(o.Version, o.Commit)
 	publishPool(metrics, sessions)
 	remembered, err := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			remembered.close()
+		}
+	}()
 	var moves *refreshing
 	var refresh *gate.Sliding
 	if c.Enabled && c.BetterAuth.Session.Refresh {
@@ -101,24 +131,27 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	rpc := grpc.NewServer(extauthz.ServerOptions()...)
 	envoy.Register(rpc, health.GRPC)
 
-	listeners, err := server.Listen(ctx, c.Listen.HTTP, c.Listen.GRPC, c.Listen.Ops)
-	if err != nil {
-		sessions.close()
-		return nil, err
-	}
-	app := &App{
-		HTTP: address(listeners.HTTP), GRPC: address(listeners.GRPC), Ops: address(listeners.Ops),
+	return &App{
 		Gate:  g,
 		store: sessions, memory: remembered, moves: moves, asks: c.Enabled,
 		serve: server.Config{
-			Listeners: listeners, HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
+			HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
 		},
+	}, nil
+}
+
+// listen opens the addresses.
+func (a *App) listen(ctx context.Context, c *config.Config) error {
+	listeners, err := server.Listen(ctx, c.Listen.HTTP, c.Listen.GRPC, c.Listen.Ops)
+	if err != nil {
+		return err
 	}
+	a.HTTP, a.GRPC, a.Ops = address(listeners.HTTP), address(listeners.GRPC), address(listeners.Ops)
 	// Whoever may not ask can hold few connections. Addresses are those of the listeners beneath.
-	app.serve.Listeners.HTTP = guard(listeners.HTTP, proxies)
-	app.serve.Listeners.GRPC = guard(listeners.GRPC, proxies)
-	return app, nil
+	proxies := c.Proxies()
+	a.serve.Listeners = server.Listeners{HTTP: guard(listeners.HTTP, proxies), GRPC: guard(listeners.GRPC, proxies), Ops: listeners.Ops}
+	return nil
 }
 
 func guard(l net.Listener, proxies gate.Proxies) net.Listener {

@@ -112,6 +112,14 @@ func (m *memory) Drop(token string) {
 	m.Cache.Drop(token)
 }
 
+// close ends a memory that does not run.
+func (m *memory) close() {
+	m.Close()
+	if m.client != nil {
+		_ = m.client.Close()
+	}
+}
+
 // run hears what changes until ctx ends.
 func (m *memory) run(ctx context.Context, sessions *eventual) error {
 	defer m.Close()

@@ -34,7 +34,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, echoOf(r))
 		return
 	}
-	render(w, mainPage, http.StatusOK, b.view.of(r, b.identity, b.ledger.find(r.RemoteAddr)))
+	render(w, mainPage(), http.StatusOK, b.view.of(r, b.identity, b.ledger.find(r.RemoteAddr)))
 }
 
 func echoOf(r *http.Request) echo {

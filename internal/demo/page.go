@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"sync"
 )
 
 var (
@@ -20,23 +21,28 @@ var (
 	demoJS string
 )
 
-// The pages. They bring their style and script along, so that no other path of the backend is needed for them.
+// The pages, parsed when they are first shown: other commands do without. They bring their style and script along, so
+// that no other path of the backend is needed for them.
 var (
 	mainPage   = parse("main", mainHTML)
 	signInPage = parse("sign-in", signInHTML)
 )
 
-func parse(name, text string) *template.Template {
-	return template.Must(template.New(name).Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(styleCSS) }, //nolint:gosec // our own file
-		"script": func() template.JS { return template.JS(demoJS) },     //nolint:gosec // our own file
-	}).Parse(text))
+func parse(name, text string) func() *template.Template {
+	return sync.OnceValue(func() *template.Template {
+		return template.Must(template.New(name).Funcs(template.FuncMap{
+			"style":  func() template.CSS { return template.CSS(styleCSS) }, //nolint:gosec // our own file
+			"script": func() template.JS { return template.JS(demoJS) },     //nolint:gosec // our own file
+		}).Parse(text))
+	})
 }
 
 // policy lets a page use its own style and script, talk to its own origin, and nothing else. form-action is left to
 // the browser's same-origin rule of "self"; a sign-in's redirect stays on it.
-var policy = "default-src 'none'; style-src '" + hash(styleCSS) + "'; script-src '" + hash(demoJS) + "'; connect-src 'self'; " +
-	"img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+var policy = sync.OnceValue(func() string {
+	return "default-src 'none'; style-src '" + hash(styleCSS) + "'; script-src '" + hash(demoJS) + "'; connect-src 'self'; " +
+		"img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+})
 
 // hash is how a Content-Security-Policy names an inline style or script.
 func hash(text string) string {
@@ -52,7 +58,7 @@ func render(w http.ResponseWriter, page *template.Template, status int, view any
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policy())
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // no-referrer would take the Origin off our own forms

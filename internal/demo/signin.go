@@ -51,7 +51,7 @@ func (s *signIn) show(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("callbackURL") {
 		v.Asked = strings.TrimPrefix(v.Back, s.origin)
 	}
-	render(w, signInPage, http.StatusOK, v)
+	render(w, signInPage(), http.StatusOK, v)
 }
 
 func (s *signIn) in(w http.ResponseWriter, r *http.Request) {

@@ -250,3 +250,34 @@ func TestStrangersCannotUseUpConnections(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// TestWhatWasJustAskedIsNotAskedAgain: whoever opened a store has asked it, and the gRPC health is right from the start.
+func TestWhatWasJustAskedIsNotAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		health := NewHealth(Check{Name: "store", Ask: func(context.Context) error {
+			if asked.Add(1) > 1 {
+				return errDown
+			}
+			return nil
+		}})
+		health.Answered()
+		ctx, stop := context.WithCancel(t.Context())
+		go health.Watch(ctx, nil)
+		synctest.Wait()
+		said, err := health.GRPC.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+		if err != nil || said.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+			t.Errorf("at the start: %v, %v", said, err)
+		}
+		if asked.Load() != 0 {
+			t.Error("the check was asked again at once")
+		}
+		time.Sleep(2500 * time.Millisecond)
+		said, err = health.GRPC.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+		if err != nil || said.GetStatus() != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
+			t.Errorf("when it does not answer any more: %v, %v", said, err)
+		}
+		stop()
+		synctest.Wait()
+	})
+}

@@ -154,7 +154,7 @@ func (l *listener) prove(ctx context.Context, began time.Time) error {
 
 // compare looks at the triggers anew, and says so where they do not tell everything.
 func (l *listener) compare(ctx context.Context, print string, now time.Time) error {
-	r, in, err := l.store.config.lookAtRevocation(ctx, l.conn)
+	r, in, err := l.store.config.lookAtRevocation(ctx, once{l.conn})
 	if err == nil {
 		err = in.untold(r)
 	}

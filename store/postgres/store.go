@@ -44,7 +44,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	if err := s.look(ctx); err != nil {
+	if err := s.look(ctx, true); err != nil {
 		s.pool.Close()
 		return nil, fmt.Errorf("postgres: %w", explain(err))
 	}
@@ -78,14 +78,19 @@ func refusesParameter(err error) bool {
 	return errors.As(err, &refused) && strings.Contains(refused.Message, readOnly)
 }
 
-// look reads the schema, writes the queries for it and tries them, so that a missing grant is found here.
-func (s *Store) look(ctx context.Context) error {
+// look reads the schema, writes the queries for it and tries them, so that a missing grant is found here. The first time
+// is in a hurry; the others keep the statement, which costs the server less from the second time on.
+func (s *Store) look(ctx context.Context, first bool) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release(conn)
-	catalog, err := readCatalog(ctx, conn, s.config.Tables)
+	var db querier = conn
+	if first {
+		db = once{conn.Conn()}
+	}
+	catalog, err := readCatalog(ctx, db, s.config.Tables)
 	if err != nil {
 		return err
 	}
@@ -133,7 +138,7 @@ func (s *Store) lookAgain(ctx context.Context, failed *queries) error {
 	if s.queries.Load() != failed || time.Since(s.vain) < time.Second {
 		return nil
 	}
-	err := s.look(ctx)
+	err := s.look(ctx, false)
 	if s.queries.Load() == failed {
 		s.vain = time.Now()
 	}
@@ -143,7 +148,7 @@ func (s *Store) lookAgain(ctx context.Context, failed *queries) error {
 // Ping reports whether sessions can be resolved now. It reads the schema, so it also finds what a migration has broken,
 // and what one has added is used from then on.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.look(ctx); err != nil {
+	if err := s.look(ctx, false); err != nil {
 		return fmt.Errorf("postgres: %w", explain(err))
 	}
 	return nil
