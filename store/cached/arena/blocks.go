@@ -1,5 +1,7 @@
 package arena
 
+import "slices"
+
 // block is a part of a record. All have the same length, so whatever leaves makes room for whatever comes, and nothing
 // has to be moved. Two lines of a processor's memory are fetched together.
 type block struct {
@@ -45,6 +47,7 @@ func (b *blocks) take() uint32 {
 
 // appendTo appends the record of so many bytes that begins there.
 func (b *blocks) appendTo(to []byte, first uint32, size int) []byte {
+	to = slices.Grow(to, size)
 	for n := first; size > 0; {
 		at := b.at(n)
 		part := at.bytes[:min(size, payload)]
