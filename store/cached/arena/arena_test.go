@@ -111,9 +111,9 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestWhatIsUsedStays: ten times as many as there is room for, each put in and never asked for, drive out none of those who are asked for now and then.
+// TestWhatIsUsedStays: five times as many as there is room for, each put in and never asked for, drive out none of those who are asked for now and then.
 func TestWhatIsUsedStays(t *testing.T) {
-	const size, used = 50_000, 40_000
+	const size, used = 20_000, 16_000
 	a := arena.New(size)
 	for i := range used {
 		a.Put(key(i), record(i, 0, 200))
@@ -121,7 +121,7 @@ func TestWhatIsUsedStays(t *testing.T) {
 	for i := range used {
 		get(a, key(i))
 	}
-	for i := range 10 * size {
+	for i := range 5 * size {
 		a.Put(key(used+i), record(i, 0, 200))
 		get(a, key(i%used))
 	}
@@ -147,7 +147,7 @@ func TestAFloodAtOnce(t *testing.T) {
 			}
 		}
 	}
-	for i := range 20 * size {
+	for i := range 5 * size {
 		a.Put(key(used+i), record(i, 0, 200))
 	}
 	left := 0
@@ -163,7 +163,7 @@ func TestAFloodAtOnce(t *testing.T) {
 
 // TestOthersTakeOver: who is asked for no more makes room for who is, however often he was.
 func TestOthersTakeOver(t *testing.T) {
-	const size = 5_000
+	const size = 2_000
 	a := arena.New(size)
 	ask := func(i int) bool {
 		if _, ok := get(a, key(i)); ok {
@@ -190,7 +190,7 @@ func TestOthersTakeOver(t *testing.T) {
 
 // TestZipf: what is kept answers about as many as the best of what could be kept.
 func TestZipf(t *testing.T) {
-	const people, size, asked = 100_000, 10_000, 1_000_000
+	const people, size, asked = 50_000, 5_000, 300_000
 	a := arena.New(size)
 	z := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, people-1) //nolint:gosec // nothing secret
 	hits, best := 0, 0
@@ -223,7 +223,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // nothing secret
 	full := record(0, 0, 1<<20)
 	for _, round := range []struct{ length, times int }{
-		{200, 20 * size}, {1023, 10 * size}, {5000, 4 * size}, {1, 10 * size}, {1 << 20, size / 50}, {900, 10 * size},
+		{200, 6 * size}, {1023, 4 * size}, {5000, 2 * size}, {1, 4 * size}, {1 << 20, size / 50}, {900, 4 * size},
 	} {
 		for range round.times {
 			a.Put(key(r.IntN(5*size)), full[:1+r.IntN(round.length)])
@@ -262,7 +262,7 @@ func TestAtOnce(t *testing.T) {
 		work.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 5)) //nolint:gosec // nothing secret
 			kept := make(map[int]string)
-			for version := range 30_000 {
+			for version := range 10_000 {
 				i := r.IntN(people/writers)*writers + w
 				switch r.IntN(4) {
 				case 0:
