@@ -60,6 +60,7 @@ func (c *Call) expire(own string) {
 	h["Set-Cookie"] = append(kept, cookies.Clear(own))
 	if own == betterauth.SessionToken {
 		h.Del("Set-Auth-Token")
+		h.Del("Access-Control-Expose-Headers") // which only SetCookie set
 	}
 }
 
