@@ -367,3 +367,12 @@ func ann() provider.Identity {
 	image := "https://img.example/ann.png"
 	return provider.Identity{AccountID: "sub-ann", Email: "Ann@Example.com", Name: "Ann", Image: &image, EmailVerified: true}
 }
+
+func queryEscape(s string) string { return url.QueryEscape(s) }
+
+// aliceWith is the OIDC provider's person under another address, which it claims to have verified.
+func (w *world) aliceWith(email string) oauthtest.Person {
+	p := oauthtest.Alice()
+	p.Sub, p.Email = "sub-"+email, email
+	return p
+}
