@@ -8,8 +8,8 @@ import (
 	"github.com/usherauth/usher/gate"
 )
 
-// A packed principal is one string without pointers, so that a million of them cost the garbage collector nothing, and
-// a cache may keep it in memory or send it to Redis. It is, in this order:
+// A packed principal is one string without pointers, so that a cache may keep a million of them where the garbage collector
+// does not look, or send them to Redis. It is, in this order:
 //
 //	version, flags                 1 byte each
 //	created, expires, banExpires   seconds since 1970 (8 bytes) and nanoseconds (4), big-endian; the last one by flag

@@ -14,24 +14,26 @@ import (
 )
 
 func runServe(ctx context.Context, t terminal, args []string) int {
-	set := flags(t, "serve", "[-config usher.yaml] [-only gate]", `
+	set := flags(t, "serve", "[-config usher.yaml] [-only gate|oauth]", `
 Runs the gate: HTTP sub-requests for Traefik, nginx, Caddy, HAProxy and Envoy on
 listen.http, Envoy's gRPC ext_authz on listen.grpc, and /healthz, /readyz and
-/metrics on listen.ops. This is enough to run:
+/metrics on listen.ops. Where a provider is configured (oauth.providers, or
+GOOGLE_CLIENT_ID and the like), also people's sign-in: /sign-in, /account and
+Better Auth's own API below /api/auth, on listen.http. This is enough to run:
 
   BETTER_AUTH_SECRET=… BETTER_AUTH_URL=https://app.example.com DATABASE_URL=postgres://… usher serve
 
 SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the rules.`)
 	path := set.String("config", "", configFlagHelp)
-	only := set.String("only", "", "run one `part`: gate")
+	only := set.String("only", "", "run one `part`: gate, or oauth, which is the sign-in server")
 	if done, code := parse(t, set, args); done {
 		return code
 	}
 	if !noArguments(t, set) {
 		return exitUsage
 	}
-	if *only != "" && *only != "gate" {
-		fmt.Fprintf(t.err, "usher serve: -only %s: this version has the gate only\n", *only)
+	if *only != "" && *only != "gate" && *only != "oauth" {
+		fmt.Fprintf(t.err, "usher serve: -only %s: write gate or oauth\n", *only)
 		return exitUsage
 	}
 	tended := allowGarbage() // early, so that nothing is collected while everything is made
@@ -47,7 +49,7 @@ SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the 
 		log.Warn("configuration", "problem", w.String())
 	}
 	b := thisBuild()
-	app, err := boot.Open(ctx, c, boot.Options{Log: log, Version: b.Version, Commit: b.Commit, DrainDelay: 500 * time.Millisecond})
+	app, err := boot.Open(ctx, c, boot.Options{Log: log, Version: b.Version, Commit: b.Commit, DrainDelay: 500 * time.Millisecond, Only: *only})
 	if err != nil {
 		return fail(t, err)
 	}
@@ -89,6 +91,10 @@ func reload(ctx context.Context, t terminal, path string, log *slog.Logger, app 
 		}
 		if bad > 0 {
 			log.Error("reload refused; the last good rules stay", "problems", bad)
+			continue
+		}
+		if app.Gate == nil {
+			log.Info("nothing to reload: the sign-in server has no rules")
 			continue
 		}
 		app.Gate.SetPolicy(c.Policy())

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/internal/boot"
 )
 
 // configFlagHelp is said wherever a configuration is read.
@@ -33,7 +34,7 @@ func loadQuietly(t terminal, path string) (*config.Config, []config.Problem) {
 
 // read takes the file that is named, and the environment.
 func read(t terminal, path string) (*config.Config, []config.Problem) {
-	return config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile})
+	return config.Load(config.Options{Path: path, Environ: t.environ, ReadFile: os.ReadFile, Providers: boot.ProviderNames()})
 }
 
 // report prints problems, and counts those that are not just warnings.

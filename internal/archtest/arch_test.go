@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"oauth/provider/wire":    {},
 	"oauth/provider/idtoken": {"oauth/provider/wire"},
 	"oauth/oauthtest":        {"oauth/provider"},
+	"store/cached/arena":     {},
 }
 
 // lives says where third parties may be imported by product code; tests may use anything in go.mod.

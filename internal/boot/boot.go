@@ -5,9 +5,11 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,24 +29,29 @@ type Options struct {
 	Log             *slog.Logger
 	Version, Commit string
 	DrainDelay      time.Duration // zero: none
+	Only            string        // gate or oauth, the sign-in server; empty: what the configuration asks for
 }
 
 // App is a service with open listeners, not yet serving.
 type App struct {
 	HTTP, GRPC, Ops string // addresses that are listened on; empty: not
-	Gate            *gate.Gate
+	Gate            *gate.Gate // nil: only the sign-in server runs
 
 	serve  server.Config
 	store  *eventual
 	memory *memory
 	moves  *refreshing // nil: sessions are not refreshed
 	asks   bool        // whether there is a store to ask: not with AUTH_ENABLED=false
+	signIn *companion  // nil: nobody signs in here
 }
 
 // Open makes everything that runs. It fails on what waiting does not mend: an address in use, a table without a column. A
 // database that does not answer is waited for by Run. While the storage is asked for its schema, which is half of a start,
 // the rest is made; addresses are listened on only after that.
 func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	if o.Only == "oauth" {
+		return openSignIn(ctx, c, o)
+	}
 	sessions := newEventual(o.Log, func(ctx context.Context) (Store, error) { return OpenStore(ctx, c) })
 	tried := make(chan error, 1)
 	go func() {
@@ -65,6 +72,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		if app != nil {
 			app.serve.GRPC.Stop()
 			app.memory.close()
+			if app.signIn != nil {
+				app.signIn.close()
+			}
 		}
 		sessions.close()
 		return nil, err
@@ -131,11 +141,20 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 	rpc := grpc.NewServer(extauthz.ServerOptions()...)
 	envoy.Register(rpc, health.GRPC)
 
+	var answers http.Handler = forward
+	var signIn *companion
+	if c.Companion() && o.Only != "gate" {
+		if signIn, err = newCompanion(c, o.Log, metrics, remembered.Drop); err != nil {
+			return nil, err
+		}
+		health.Note(signIn.note())
+		answers = beside(signIn, forward)
+	}
 	return &App{
 		Gate:  g,
-		store: sessions, memory: remembered, moves: moves, asks: c.Enabled,
+		store: sessions, memory: remembered, moves: moves, asks: c.Enabled, signIn: signIn,
 		serve: server.Config{
-			HTTP: forward, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
+			HTTP: answers, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
 		},
 	}, nil
@@ -148,10 +167,54 @@ func (a *App) listen(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	a.HTTP, a.GRPC, a.Ops = address(listeners.HTTP), address(listeners.GRPC), address(listeners.Ops)
-	// Whoever may not ask can hold few connections. Addresses are those of the listeners beneath.
+	// Whoever may not ask can hold few connections. Addresses are those of the listeners beneath. Where people sign in,
+	// anybody may ask over HTTP.
 	proxies := c.Proxies()
-	a.serve.Listeners = server.Listeners{HTTP: guard(listeners.HTTP, proxies), GRPC: guard(listeners.GRPC, proxies), Ops: listeners.Ops}
+	a.serve.Listeners = server.Listeners{HTTP: listeners.HTTP, GRPC: guard(listeners.GRPC, proxies), Ops: listeners.Ops}
+	if a.signIn == nil {
+		a.serve.Listeners.HTTP = guard(listeners.HTTP, proxies)
+	}
 	return nil
+}
+
+// openSignIn makes the sign-in server alone.
+func openSignIn(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	if !c.Companion() {
+		return nil, errNothingToSignInWith
+	}
+	metrics := telemetry.NewMetrics(o.Version, o.Commit)
+	signIn, err := newCompanion(c, o.Log, metrics, nil)
+	if err != nil {
+		return nil, err
+	}
+	health := server.NewHealth(server.Check{Name: "companion", Ask: signIn.Ping})
+	app := &App{
+		store: newEventual(o.Log, nil), signIn: signIn,
+		serve: server.Config{
+			HTTP: signIn, Ops: server.Ops(health, metrics.Handler()), Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
+		},
+	}
+	only := *c
+	only.Listen.GRPC = ""
+	if err := app.listen(ctx, &only); err != nil {
+		signIn.close()
+		return nil, err
+	}
+	return app, nil
+}
+
+var errNothingToSignInWith = errors.New("the sign-in server has nothing to serve: name a provider below oauth.providers, " +
+	"or set GOOGLE_CLIENT_ID or GITHUB_CLIENT_ID; and store.url has to be the database")
+
+// beside serves both on one address: the sign-in server has its paths, and the gate the rest.
+func beside(signIn *companion, gate http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if signIn.serves(r.URL.Path) {
+			signIn.ServeHTTP(w, r)
+			return
+		}
+		gate.ServeHTTP(w, r)
+	})
 }
 
 func guard(l net.Listener, proxies gate.Proxies) net.Listener {
@@ -174,6 +237,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	if a.moves != nil {
 		group.Go(func() error { return a.moves.run(living) })
+	}
+	if a.signIn != nil {
+		group.Go(func() error { return a.signIn.run(living) })
 	}
 	group.Go(func() error { a.serve.Health.Watch(ctx, a.tellHealth); return nil })
 	group.Go(func() error { defer end(); return server.Serve(ctx, a.serve) })
@@ -202,11 +268,7 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
 	}
 	if c.Enabled {
-		reader, err := betterauth.NewReader(betterauth.Config{
-			Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: SessionCookie(c),
-			DontRemember:     betterauth.DontRememberName(c.BetterAuth.CookiePrefix, c.BetterAuth.Cookies.DontRemember.Name, c.SecureCookies()),
-			RequireSignature: c.BetterAuth.Bearer.RequireSignature,
-		})
+		reader, err := NewReader(c)
 		if err != nil {
 			return nil, err
 		}
@@ -218,6 +280,15 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 		}
 	}
 	return gate.New(gc)
+}
+
+// NewReader makes what proves cookies and bearers.
+func NewReader(c *config.Config) (*betterauth.Reader, error) {
+	return betterauth.NewReader(betterauth.Config{
+		Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: SessionCookie(c),
+		DontRemember:     betterauth.DontRememberName(c.BetterAuth.CookiePrefix, c.BetterAuth.Cookies.DontRemember.Name, c.SecureCookies()),
+		RequireSignature: c.BetterAuth.Bearer.RequireSignature,
+	})
 }
 
 // SessionCookie is the whole name of the cookie that is looked for, and no other.

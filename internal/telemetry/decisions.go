@@ -102,6 +102,9 @@ func attributes(r *gate.Request, d gate.Decision, took time.Duration) []slog.Att
 	return attrs
 }
 
+// Shorten is as much of an outside word as a log line repeats.
+func Shorten(s string) string { return shorten(s, 128) }
+
 func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -17,9 +17,9 @@ func TestTheLastOnesAreRemembered(t *testing.T) {
 	const room = mostBrief / briefShards
 	b := newBrief()
 	for i := range 3*room + 7 {
-		b.put(tagOf(i), "old")
-		b.put(tagOf(i), "new") // a second time takes no more room
-		if r, ok := b.find(tagOf(i)); !ok || r != "new" {
+		b.put(tagOf(i), record("old"))
+		b.put(tagOf(i), record("new")) // a second time takes no more room
+		if r, ok := b.find(tagOf(i)); !ok || string(r) != "new" {
 			t.Fatalf("%d is forgotten at once: %q", i, r)
 		}
 		if _, ok := b.find(tagOf(i - room)); ok {

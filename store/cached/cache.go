@@ -2,13 +2,13 @@ package cached
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/cached/arena"
 )
 
 // Config says how much is remembered, and for how long.
@@ -46,7 +46,7 @@ type Cache struct {
 	start  time.Time // since which time is counted, without jumps of the clock
 
 	marks  marks
-	known  *otter.Cache[store.Tag, record] // nil: nothing is remembered
+	known  *arena.Arena // of records; nil: nothing is remembered
 	brief  *brief
 	counts counts
 	revocation
@@ -81,9 +81,7 @@ func New(next gate.Resolver, c Config) *Cache {
 	cache.life, cache.end = context.WithCancel(context.Background())
 	if c.Size > 0 && c.TTL > 0 {
 		// It has no clock: how old an answer may be changes while it is kept, so that is judged when it is read.
-		cache.known = otter.Must(&otter.Options[store.Tag, record]{
-			MaximumWeight: uint64(c.Size), Weigher: weight, StatsRecorder: &cache.counts, //nolint:gosec // positive
-		})
+		cache.known = arena.New(c.Size)
 		cache.brief = newBrief()
 	}
 	return cache
@@ -96,9 +94,6 @@ func (c *Cache) Close() {
 	c.mu.Unlock()
 	c.end()
 	c.running.Wait()
-	if c.known != nil {
-		c.known.StopAllGoroutines()
-	}
 }
 
 // Resolve implements gate.Resolver. A principal from memory is the caller's own; its texts are parts of one string, so
@@ -144,11 +139,11 @@ func (c *Cache) remembered(key store.Tag, now time.Time) (answer, bool) {
 		return answer{principal: p}, true
 	}
 	if r, ok := c.brief.find(key); ok && r.counts(&c.marks, since, min(limit, briefTTL)) {
-		if r.packed() == "" {
+		if len(r.packed()) == 0 {
 			c.counts.briefHit(key)
 			return answer{err: gate.ErrNoSession}, true
 		}
-		p, err := store.Unpack(r.packed())
+		p, err := store.Unpack(string(r.packed()))
 		if err == nil {
 			c.counts.briefHit(key)
 		}
@@ -172,11 +167,13 @@ func (c *Cache) Recall(credential gate.Credential) *gate.Principal {
 
 // recall is somebody who is remembered and counts.
 func (c *Cache) recall(key store.Tag, now time.Time, since int64, limit time.Duration) *gate.Principal {
-	r, ok := c.known.GetIfPresent(key)
+	var room [ordinary / 2]byte // for most; more is allocated for the others
+	b, ok := c.known.AppendTo(room[:0], arena.Key(key))
+	r := record(b)
 	if !ok || !r.counts(&c.marks, since, limit) || now.UnixNano() >= r.ends() {
 		return nil
 	}
-	p, err := store.Unpack(r.packed())
+	p, err := store.Unpack(string(r.packed()))
 	if err != nil {
 		return nil
 	}
@@ -201,11 +198,11 @@ func (c *Cache) remember(key store.Tag, l *lookup) {
 	p := l.principal
 	r := newRecord(l.began, l.loaded, l.places, p)
 	if p == nil || p.User.ID == "" || !p.Session.ExpiresAt.After(c.config.Now()) {
-		c.known.Invalidate(key) // what was known before takes no room any more
+		c.known.Remove(arena.Key(key)) // what was known before takes no room any more
 		if len(r) < ordinary {
-			c.brief.put(key, r)
+			c.brief.put(key, slices.Clone(r)) // it had more room than it takes
 		}
 	} else {
-		c.known.Set(key, r)
+		c.known.Put(arena.Key(key), r)
 	}
 }

@@ -12,5 +12,8 @@
 // sessions and sessions whose user is gone are remembered for a second, apart from the others, so that a flood of them
 // evicts nothing. Errors are never remembered.
 //
+// Records have no pointers and lie in an arena, so that however many there are, the garbage collector has nothing to do
+// with them; an answer is a copy.
+//
 // It must not know any store, database or protocol.
 package cached

@@ -9,7 +9,7 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// record is one answer as it is kept, a string without pointers:
+// record is one answer as it is kept, without pointers, and never changed once it is made:
 //
 //	began    8 bytes  number of the latest notice when the lookup began
 //	loaded   8 bytes  when it began, as Cache.since
@@ -19,24 +19,21 @@ import (
 //	packed            the principal; empty: nobody
 //
 // All numbers are little-endian.
-type record string
+type record []byte
 
 const recordHead = 26
 
-// ordinary is how many bytes a record has at most to count as one. People name themselves and their organizations, at any
-// length, and may sign in as often as they like: what they fill with it must not grow with the names.
+// ordinary is how many bytes of a record are few. People name themselves and their organizations, at any length, and may
+// sign in as often as they like: what they fill with it must not grow with the names, so arena.Weight makes one that is
+// longer count as several.
 const ordinary = 1 << 10
-
-// weight is as how many sessions a record counts.
-func weight(_ store.Tag, r record) uint32 { return 1 + uint32(len(r)/ordinary) } //nolint:gosec // no string is that long
 
 // mostPlaces is how many a record has room for. Stores answer with store.MaxMemberships at most.
 const mostPlaces = math.MaxUint16
 
 // newRecord makes the record of a lookup that began at that number and time. Without principal it says "nobody".
 func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record {
-	var room [512]byte
-	b := binary.LittleEndian.AppendUint64(room[:0], began)
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, ordinary/2), began)
 	b = binary.LittleEndian.AppendUint64(b, uint64(loaded)) //nolint:gosec // the same bits come back
 	ends := int64(math.MaxInt64)
 	if p != nil {
@@ -50,7 +47,7 @@ func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record
 	if p != nil {
 		b = store.AppendPacked(b, p)
 	}
-	return record(b)
+	return b
 }
 
 // nanoseconds since 1970, or as many as there can be: sessions may end in the year 9999.
@@ -65,13 +62,13 @@ func nanoseconds(t time.Time) int64 {
 	}
 }
 
-func (r record) began() uint64 { return r.number(0) }
-func (r record) loaded() int64 { return int64(r.number(8)) }  //nolint:gosec // as it was written
-func (r record) ends() int64   { return int64(r.number(16)) } //nolint:gosec // as it was written
-func (r record) places() int   { return int(r.small(24)) }
+func (r record) began() uint64 { return binary.LittleEndian.Uint64(r) }
+func (r record) loaded() int64 { return int64(binary.LittleEndian.Uint64(r[8:])) }  //nolint:gosec // as it was written
+func (r record) ends() int64   { return int64(binary.LittleEndian.Uint64(r[16:])) } //nolint:gosec // as it was written
+func (r record) places() int   { return int(binary.LittleEndian.Uint16(r[24:])) }
 
 // packed is the principal; empty: nobody.
-func (r record) packed() string { return string(r[recordHead+2*r.places():]) }
+func (r record) packed() []byte { return r[recordHead+2*r.places():] }
 
 // counts reports whether an answer is young enough and nothing it depends on has changed.
 func (r record) counts(m *marks, since int64, limit time.Duration) bool {
@@ -86,20 +83,9 @@ func (r record) changed(m *marks) bool {
 		return true
 	}
 	for i := range r.places() {
-		if m.of[r.small(recordHead+2*i)].Load() > began {
+		if m.of[binary.LittleEndian.Uint16(r[recordHead+2*i:])].Load() > began {
 			return true
 		}
 	}
 	return false
-}
-
-func (r record) number(at int) uint64 {
-	s := r[at : at+8]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func (r record) small(at int) uint16 {
-	s := r[at : at+2]
-	return uint16(s[0]) | uint16(s[1])<<8
 }

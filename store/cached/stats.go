@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2/stats"
-
 	"github.com/usherauth/usher/store"
 )
 
@@ -30,7 +28,7 @@ type Stats struct {
 func (c *Cache) Stats() Stats {
 	s := Stats{
 		Misses: c.counts.misses.Load(), Collapsed: c.counts.collapsed.Load(), Discarded: c.counts.discarded.Load(),
-		Evictions: c.counts.evictions.Load(), Notices: c.counts.notices.Load(), Flushes: c.counts.flushes.Load(),
+		Notices: c.counts.notices.Load(), Flushes: c.counts.flushes.Load(),
 		Lookups: len(c.slots), LastLag: time.Duration(c.counts.lag.Load()),
 	}
 	for i := range c.counts.striped {
@@ -38,24 +36,20 @@ func (c *Cache) Stats() Stats {
 		s.BriefHits += c.counts.striped[i].briefHits.Load()
 	}
 	if c.known != nil {
-		s.Entries, s.Brief = c.known.EstimatedSize(), c.brief.len()
+		s.Entries, s.Brief, s.Evictions = c.known.Len(), c.brief.len(), c.known.Evicted()
 	}
 	return s
 }
 
 // counts are the counters, those of hits apart from each other: processors that write to one place wait for each other.
 type counts struct {
-	stats.NoopRecorder
 	striped [16]struct {
 		hits, briefHits atomic.Uint64
 		_               [48]byte // to the end of the cache line
 	}
-	misses, collapsed, discarded, evictions, notices, flushes atomic.Uint64
-	lag                                                       atomic.Int64
+	misses, collapsed, discarded, notices, flushes atomic.Uint64
+	lag                                            atomic.Int64
 }
 
 func (c *counts) hit(key store.Tag)      { c.striped[key[15]%16].hits.Add(1) }
 func (c *counts) briefHit(key store.Tag) { c.striped[key[15]%16].briefHits.Add(1) }
-
-// RecordEviction implements stats.Recorder.
-func (c *counts) RecordEviction(uint32) { c.evictions.Add(1) }

@@ -1,0 +1,185 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/internal/ratelimit"
+	"github.com/usherauth/usher/internal/server"
+	"github.com/usherauth/usher/internal/telemetry"
+	"github.com/usherauth/usher/oauth/endpoint"
+	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/accounts"
+	"github.com/usherauth/usher/store/redisconn"
+)
+
+// companion is the sign-in server beside the gate. It may not be there yet: its database may be away, or lack a grant.
+// Meanwhile it answers 503, says why in the log and in /readyz, and tries again; the gate does not notice.
+type companion struct {
+	c     *config.Config
+	parts *companionParts
+	log   *slog.Logger
+	limit *ratelimit.Shared // nil: counted in this process
+	redis redis.UniversalClient
+	alone bool // whether there is no gate beside it
+
+	mu   sync.RWMutex
+	now  http.Handler // nil: not yet
+	last error
+}
+
+const (
+	// retryCompanion is how often a database that cannot be used is tried again: somebody may start it, or grant what it
+	// lacks.
+	retryCompanion = 2 * time.Second
+	// sweepStates is how often states that nobody came back with are removed.
+	sweepStates = 10 * time.Minute
+)
+
+// newCompanion makes everything that needs no connection. forget drops a session from the gate's memory; nil: there is
+// none.
+func newCompanion(c *config.Config, log *slog.Logger, metrics *telemetry.Metrics, forget func(token string)) (*companion, error) {
+	x := &companion{c: c, log: log, alone: forget == nil}
+	var limiter endpoint.Limiter
+	if c.RateLimited() {
+		limiter = ratelimit.NewLocal(nil)
+		if raw := c.Redis.URL.Reveal(); raw != "" {
+			client, err := redisconn.Open(raw, redisconn.Options{})
+			if err != nil {
+				return nil, fmt.Errorf("redis.url: %w", err)
+			}
+			x.redis = client
+			x.limit = ratelimit.NewShared(ratelimit.SharedConfig{Client: client, Prefix: "usher:limit:", Changed: func(err error) {
+				if err != nil {
+					log.Warn("rate limits are counted in this process alone until redis.url answers", "error", err)
+					return
+				}
+				log.Info("rate limits are shared through redis.url")
+			}})
+			limiter = x.limit
+		}
+	}
+	parts, err := newCompanionParts(c, log, metrics, limiter, forget)
+	if err != nil {
+		x.close()
+		return nil, err
+	}
+	x.parts = parts
+	return x, nil
+}
+
+// errNotOpen is what readiness says before the first try.
+var errNotOpen = errors.New("not open yet")
+
+// run opens the database, serves until ctx ends, and closes. It fails only where no gate could go on without it and
+// waiting does not mend it.
+func (x *companion) run(ctx context.Context) error {
+	defer x.close()
+	if x.limit != nil {
+		go x.limit.Run(ctx)
+	}
+	for told := ""; ; {
+		opening, cancel := context.WithTimeout(ctx, 5*time.Second)
+		db, err := accounts.Open(opening, x.parts.store)
+		cancel()
+		if err == nil {
+			return x.serve(ctx, db)
+		}
+		if x.alone && store.Permanent(err) {
+			return err
+		}
+		x.set(nil, err)
+		if ctx.Err() == nil && told != err.Error() {
+			told = err.Error()
+			x.log.Error("signing in through Usher is off until this is mended", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retryCompanion):
+		}
+	}
+}
+
+func (x *companion) serve(ctx context.Context, db *accounts.Store) error {
+	defer db.Close()
+	handler, err := x.parts.handler(db)
+	if err != nil {
+		return err
+	}
+	x.set(handler, nil)
+	x.log.Info("people sign in here", "page", x.c.Origin()+"/sign-in", "api", x.c.Origin()+x.c.AuthPath())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(sweepStates):
+		}
+		sweeping, cancel := context.WithTimeout(ctx, 5*time.Second)
+		if err := db.SweepVerifications(sweeping, time.Now()); err != nil && ctx.Err() == nil {
+			x.log.Warn("states of sign-ins that nobody finished could not be removed", "error", err)
+		}
+		cancel()
+	}
+}
+
+func (x *companion) close() {
+	if x.redis != nil {
+		_ = x.redis.Close() // nobody asks it any more
+	}
+}
+
+func (x *companion) set(now http.Handler, last error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.now, x.last = now, last
+}
+
+func (x *companion) state() (http.Handler, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.now == nil && x.last == nil {
+		return nil, errNotOpen
+	}
+	return x.now, x.last
+}
+
+// note is the companion's part of /readyz: it does not decide whether the gate is ready.
+func (x *companion) note() server.Note {
+	return server.Note{Name: "companion", Say: func() string {
+		if _, err := x.state(); err != nil {
+			return "off: " + err.Error()
+		}
+		return "serving"
+	}}
+}
+
+// Ping is its whole readiness, where it is served alone.
+func (x *companion) Ping(context.Context) error {
+	_, err := x.state()
+	return err
+}
+
+// serves reports whether a path is the companion's.
+func (x *companion) serves(path string) bool { return x.parts.serves(path) }
+
+func (x *companion) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if now, _ := x.state(); now != nil {
+		now.ServeHTTP(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Retry-After", "2")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write([]byte(`{"message":"Signing in is not possible right now","code":"SERVICE_UNAVAILABLE"}`))
+}
