@@ -25,6 +25,7 @@ type Statement struct {
 	Why     string // of an advised index: what is wrong without it
 
 	model    string      // of a table
+	on       string      // of an index: its table, as SQL names it
 	required bool        // an added column that existing rows cannot have
 	parts    []Statement // of a table: how to add each column to one that exists
 }
@@ -248,7 +249,7 @@ func (w ddl) word(k kind) string {
 }
 
 func (w ddl) index(model, suffix string, fields ...string) Statement {
-	s := Statement{Table: w.n.Table(model), Unique: suffix == "uidx"}
+	s := Statement{Table: w.n.Table(model), Unique: suffix == "uidx", on: w.table(model)}
 	quoted := make([]string, len(fields))
 	for i, f := range fields {
 		s.Columns = append(s.Columns, w.n.Column(model, f))

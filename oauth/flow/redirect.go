@@ -6,9 +6,9 @@ import "strings"
 // fragment, and a query that is there stays as it is. False: target is no URL one can be sent to, which is never so for
 // one that was admitted.
 func ErrorURL(target, code, description string) (string, bool) {
-	query := "error=" + form(code)
+	query := "error=" + Form(code)
 	if description != "" {
-		query += "&error_description=" + form(description)
+		query += "&error_description=" + Form(description)
 	}
 	return AppendQuery(target, query)
 }
@@ -35,8 +35,8 @@ func AppendQuery(target, query string) (string, bool) {
 // Everything else stays as it was given.
 func Location(raw string) string { return escape(raw, "") }
 
-// form is the serialisation of URLSearchParams.
-func form(s string) string {
+// Form is the serialisation of URLSearchParams.
+func Form(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {

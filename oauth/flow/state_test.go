@@ -103,7 +103,7 @@ func TestRandomStringsAndPKCE(t *testing.T) {
 		}
 	}
 	// RFC 7636, appendix B.
-	if got := Challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"); got != "E9Melhoa2OwvuncMCM-tGVCUz9bDAHeIpEoFRTMXAlM" {
+	if got := Challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"); got != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
 		t.Error(got)
 	}
 }

@@ -39,7 +39,9 @@ type Redis struct {
 func (c *Config) sessionRows() bool { return c.Redis == nil || c.Redis.StoreSessionInDatabase }
 
 // verificationRows reports whether verifications are rows.
-func (c *Config) verificationRows() bool { return c.Redis == nil || c.Redis.StoreVerificationInDatabase }
+func (c *Config) verificationRows() bool {
+	return c.Redis == nil || c.Redis.StoreVerificationInDatabase
+}
 
 // preserved reports whether the rows of sessions outlive them.
 func (c *Config) preserved() bool { return c.Redis != nil && c.Redis.PreserveSessionInDatabase }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,13 +39,13 @@ func kinds() map[string]func(t *testing.T) *database {
 
 func newSQLite(t *testing.T, journal string) *database {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "auth.db")
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=synchronous(off)&_pragma=journal_mode("+journal+")&_pragma=foreign_keys(1)")
+	escaped := (&url.URL{Path: filepath.Join(t.TempDir(), "auth.db")}).EscapedPath()
+	db, err := sql.Open("sqlite", "file:"+escaped+"?_pragma=busy_timeout(10000)&_pragma=synchronous(off)&_pragma=journal_mode("+journal+")&_pragma=foreign_keys(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	d := &database{dialect: betterauth.SQLite, url: "sqlite://" + path, db: db}
+	d := &database{dialect: betterauth.SQLite, url: "sqlite://" + escaped, db: db}
 	d.exec(t, "create table made (x); drop table made")
 	return d
 }
@@ -192,3 +194,7 @@ func together(n int, do func(i int)) {
 	close(gate)
 	all.Wait()
 }
+
+type atomicCount struct{ n atomic.Int32 }
+
+func (c *atomicCount) add() { c.n.Add(1) }

@@ -152,7 +152,10 @@ func (sc *schema) holds(model, field, text string) bool {
 // read is the expression that gives a column to a reader. Ids become text. The + hides a column's declared type from
 // SQLite's driver, which would guess at times itself.
 func (sc *schema) read(alias, model string, x cell) string {
-	column := alias + "." + sc.column(model, x.field)
+	column := sc.column(model, x.field)
+	if alias != "" {
+		column = alias + "." + column
+	}
 	switch x.to.(type) {
 	case *time.Time, **time.Time:
 		if sc.kind(model, x.field) == "timestamp" && sc.dialect == betterauth.Postgres {

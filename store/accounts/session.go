@@ -156,7 +156,7 @@ func (s *Store) DeleteSession(ctx context.Context, token string) error {
 // DeleteSessionsOf ends all sessions of a user but the one that has exceptToken; empty: none is kept.
 func (s *Store) DeleteSessionsOf(ctx context.Context, userID, exceptToken string) error {
 	if s.cache != nil {
-		if err := s.cache.removeOf(ctx, userID, exceptToken); err != nil {
+		if err := s.deleteValuesOf(ctx, userID, exceptToken); err != nil {
 			return err
 		}
 	}
@@ -166,6 +166,30 @@ func (s *Store) DeleteSessionsOf(ctx context.Context, userID, exceptToken string
 	return s.do(ctx, "delete sessions", func(sc *schema) error {
 		return s.end(ctx, sc, []condition{{"userId", userID}}, exceptToken)
 	})
+}
+
+// deleteValuesOf is the part of the secondary storage. Where some are kept, rows tell of sessions that the list has lost.
+func (s *Store) deleteValuesOf(ctx context.Context, userID, exceptToken string) error {
+	if exceptToken != "" && s.config.sessionRows() {
+		const most = 10_000
+		var rows []record.Session
+		err := s.do(ctx, "delete sessions", func(sc *schema) (err error) {
+			rows, err = find(ctx, sc, s.reader, "session", sessionCells, []condition{{"userId", userID}}, "", most, nil)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if rows[i].Token == exceptToken {
+				continue
+			}
+			if err := s.cache.remove(ctx, rows[i].Token); err != nil {
+				return err
+			}
+		}
+	}
+	return s.cache.removeOf(ctx, userID, exceptToken)
 }
 
 // end deletes rows, or ends those that live where rows outlive their sessions.
@@ -199,7 +223,7 @@ func (s *Store) end(ctx context.Context, sc *schema, conditions []condition, exc
 // does.
 func (s *Store) SessionsOf(ctx context.Context, userID string) (all []record.Session, err error) {
 	if s.cache != nil && (!s.config.sessionRows() || s.config.preserved()) {
-		return s.cache.list(ctx, userID)
+		return s.cache.sessions(ctx, userID)
 	}
 	now := s.now()
 	err = s.do(ctx, "list sessions", func(sc *schema) (err error) {

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/usherauth/usher/betterauth"
@@ -74,17 +75,9 @@ func (sc *schema) take(ctx context.Context, db querier, identifier string) (*ver
 		return nil, nil
 	}
 	row := new(verification)
-	table := sc.table("verification")
-	expressions, into := sc.columns("v", "verification", verificationCells(row))
-	where, args := sc.where("v", "verification", conditions, 1)
-	statement := "delete from " + table + " as v" + where + " returning "
-	for i, e := range expressions {
-		if i > 0 {
-			statement += ", "
-		}
-		statement += e
-	}
-	rows, err := db.QueryContext(ctx, statement, args...)
+	expressions, into := sc.columns("", "verification", verificationCells(row))
+	where, args := sc.where("", "verification", conditions, 1)
+	rows, err := db.QueryContext(ctx, "delete from "+sc.table("verification")+where+" returning "+strings.Join(expressions, ", "), args...)
 	if err != nil {
 		return nil, err
 	}

@@ -95,6 +95,15 @@ func Apply(ctx context.Context, c Config, plugins betterauth.Plugins, dry bool) 
 		}
 		for _, s := range todo {
 			done = append(done, s.SQL)
+			if count := s.Count(catalog.Catalog); count != "" {
+				var rows int64
+				if err := tx.QueryRow(ctx, count).Scan(&rows); err != nil {
+					return err
+				}
+				if rows > 0 {
+					return s.Contradicted(rows)
+				}
+			}
 			if dry {
 				continue
 			}

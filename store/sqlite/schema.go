@@ -87,7 +87,8 @@ func (c Config) apply(ctx context.Context, plugins betterauth.Plugins, dry bool)
 		return nil, err
 	}
 	if _, err := os.Stat(path); dry && errors.Is(err, fs.ErrNotExist) {
-		return c.pending(betterauth.Catalog{Fold: true}, plugins)
+		todo, err := c.pending(betterauth.Catalog{Fold: true}, plugins)
+		return texts(todo), err
 	}
 	db, err := OpenWritable(ctx, c)
 	if err != nil {
@@ -104,28 +105,46 @@ func (c Config) apply(ctx context.Context, plugins betterauth.Plugins, dry bool)
 		return nil, err
 	}
 	todo, err := c.pending(catalog, plugins)
-	if err != nil || dry {
-		return todo, err
+	if err != nil {
+		return nil, err
 	}
-	for _, statement := range todo {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return nil, fmt.Errorf("%s: %w", statement, err)
+	for i := range todo {
+		if count := todo[i].Count(catalog); count != "" {
+			var rows int64
+			if err := tx.QueryRowContext(ctx, count).Scan(&rows); err != nil {
+				return nil, err
+			}
+			if rows > 0 {
+				return nil, todo[i].Contradicted(rows)
+			}
+		}
+		if dry {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, todo[i].SQL); err != nil {
+			return nil, fmt.Errorf("%s: %w", todo[i].SQL, err)
 		}
 	}
-	return todo, tx.Commit()
+	if dry {
+		return texts(todo), nil
+	}
+	return texts(todo), tx.Commit()
 }
 
-func (c Config) pending(catalog betterauth.Catalog, plugins betterauth.Plugins) ([]string, error) {
+func (c Config) pending(catalog betterauth.Catalog, plugins betterauth.Plugins) ([]betterauth.Statement, error) {
 	names, err := c.Tables.Match(catalog)
 	if err != nil {
 		return nil, err
 	}
-	todo, err := betterauth.Migration(betterauth.SQLite, plugins, names, catalog)
-	statements := make([]string, len(todo))
-	for i := range todo {
-		statements[i] = todo[i].SQL
+	return betterauth.Migration(betterauth.SQLite, plugins, names, catalog)
+}
+
+func texts(statements []betterauth.Statement) []string {
+	all := make([]string, len(statements))
+	for i := range statements {
+		all[i] = statements[i].SQL
 	}
-	return statements, err
+	return all
 }
 
 // OpenWritable opens the file for those who write: transactions take the write lock at their beginning, foreign keys
