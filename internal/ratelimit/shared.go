@@ -41,6 +41,9 @@ func NewShared(c SharedConfig) *Shared {
 // Run keeps finding out whether Redis answers, until ctx ends.
 func (s *Shared) Run(ctx context.Context) { s.breaker.Run(ctx) }
 
+// Sharing reports whether Redis is counting at the moment.
+func (s *Shared) Sharing() bool { return !s.breaker.Open() }
+
 // The library's script sets the end of the window in seconds; both leave alone what the other has begun.
 const counting = `
 local n = redis.call("INCR", KEYS[1])

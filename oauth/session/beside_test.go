@@ -1,6 +1,8 @@
 package session
 
 import (
+	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,8 +125,42 @@ func requests() []asked {
 		{name: "an unknown session before a good one", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie(unknown) + "; " + cookie("young")}, differs: true},
 		{name: "a secure cookie on a plain site", method: "GET", path: "/get-session", headers: []string{"Cookie", "__Secure-" + cookie("young")}},
 	}
+	all = append(all, spellings()...)
 	all = append(all, malformed(posting)...)
 	return append(all, origins(with)...)
+}
+
+// spellings are the ways a cookie may be written, good and bad.
+func spellings() []asked {
+	const name = "better-auth.session_token"
+	escaped := betterauth.Sign(testenv.TestSecret, "young")
+	plain, _ := url.PathUnescape(escaped)
+	token, signature, _ := strings.Cut(plain, ".")
+	percent := ""
+	for i := range len(plain) {
+		percent += fmt.Sprintf("%%%02X", plain[i])
+	}
+	var all []asked
+	for _, line := range []string{
+		name + "=" + plain, name + "=" + strings.NewReplacer("%2B", "%2b", "%2F", "%2f", "%3D", "%3d").Replace(escaped), name + "=" + percent,
+		name + `="` + escaped + `"`, name + `="` + escaped + "x", name + ` = ` + escaped, "a=b;" + name + "=" + escaped, "junk; " + name + "=" + escaped + "; =; ;", "\t" + name + "\t=\t" + escaped,
+		name + "=" + strings.ReplaceAll(escaped, "%", "%25"), name + "=" + strings.ReplaceAll(plain, "+", " "), name + "=" + strings.NewReplacer("+", "-", "/", "_").Replace(plain) + ".",
+		name + "=" + strings.TrimRight(plain, "="), name + "=" + plain + "=", name + "=" + token, name + "=" + token + ".", name + "=." + signature, name + "=", strings.ToUpper(name) + "=" + escaped,
+		name + "=" + escaped + ", a=b", name + "=%zz" + plain, name + "x=" + escaped, "x" + name + "=" + escaped, name + "=" + escaped + "%00",
+	} {
+		all = append(all, asked{name: "cookie " + line, method: "GET", path: "/get-session", headers: []string{"Cookie", line}})
+	}
+	for _, value := range []string{
+		"Bearer", "Bearer ", "Bearer  young", "Bearer\tyoung", "Bearers young", "bearer young", "Bearer young ", "Bearer " + plain, "Bearer " + percent,
+		"Bearer young.", "Bearer .young", "Token young", "young", "Bearer a.b.c", "Bearer young,x", "Bearer " + plain + ".x", "Bearer " + strings.TrimRight(plain, "="),
+	} {
+		comma := strings.Contains(value, ",")
+		almost := strings.HasSuffix(value, "=.x") || value == "Bearer "+strings.TrimRight(plain, "=")
+		all = append(all,
+			asked{name: "bearer " + value, method: "GET", path: "/get-session", headers: []string{"Authorization", value}, differs: comma},
+			asked{name: "before a cookie, bearer " + value, method: "GET", path: "/get-session", headers: []string{"Authorization", value, "Cookie", cookie("other")}, differs: comma || almost})
+	}
+	return all
 }
 
 // malformed is what no client sends.

@@ -39,7 +39,7 @@ type world struct {
 	log       strings.Builder
 }
 
-func newWorld(t testing.TB, database accounts.Config, change func(*Config)) *world {
+func newWorld(t testing.TB, database accounts.Config, change func(*Config), also ...func(*endpoint.Config)) *world {
 	t.Helper()
 	w := &world{}
 	var err error
@@ -68,7 +68,7 @@ func newWorld(t testing.TB, database accounts.Config, change func(*Config)) *wor
 	if change != nil {
 		change(&w.config)
 	}
-	server := httptest.NewServer(endpoint.NewRouter(endpoint.Config{
+	router := endpoint.Config{
 		BasePath: "/api/auth", BaseURL: base, Reader: reader, Cookies: w.cookies, Sessions: w.store, Proxies: gate.Proxies{},
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Now: func() time.Time {
@@ -84,7 +84,11 @@ func newWorld(t testing.TB, database accounts.Config, change func(*Config)) *wor
 			_, err := origins.ReturnURL(url)
 			return err == nil
 		},
-	}, New(w.config).Routes()...))
+	}
+	for _, change := range also {
+		change(&router)
+	}
+	server := httptest.NewServer(endpoint.NewRouter(router, New(w.config).Routes()...))
 	t.Cleanup(server.Close)
 	w.address = strings.TrimPrefix(server.URL, "http://")
 	return w
