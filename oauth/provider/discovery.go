@@ -30,7 +30,8 @@ type metadata struct {
 type discovery struct {
 	url     string
 	headers []Param
-	issuer  string // what it must say, "" is anything
+	issuer  string                // what it must say, "" is anything
+	usable  func(*metadata) error // a last look: what leaves us without an endpoint is asked for again
 	caller  *wire.Caller
 	now     func() time.Time
 	turn    chan struct{} // whoever asks holds it
@@ -138,6 +139,9 @@ func (d *discovery) load(ctx context.Context) (*metadata, error) {
 	}
 	if d.issuer != "" && m.issuer != d.issuer {
 		return nil, errors.New("discovery: names another issuer than the configured one")
+	}
+	if err := d.usable(m); err != nil {
+		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	return m, nil
 }

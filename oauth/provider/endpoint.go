@@ -29,3 +29,8 @@ func loopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
 }
+
+// trimBase and expand put a host of one's own into a preset's URLs.
+func trimBase(base string) string { return strings.TrimRight(base, "/") }
+
+func expand(template, base string) string { return strings.ReplaceAll(template, "{base}", base) }

@@ -50,7 +50,7 @@ func newGeneric(id string, o Options, caller *wire.Caller, now func() time.Time)
 	}
 	g.discovery = &discovery{
 		url: o.DiscoveryURL, headers: o.DiscoveryHeaders, issuer: o.Issuer, caller: caller, now: now,
-		turn: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), usable: g.usable,
 	}
 	// Headers for discovery may be credentials: nobody else gets them, not even the keys.
 	g.keys = idtoken.NewKeys(func(ctx context.Context) (string, error) {
@@ -70,9 +70,9 @@ func newGeneric(id string, o Options, caller *wire.Caller, now func() time.Time)
 func authentication(o Options) (endpointAuth, error) {
 	switch {
 	case (o.Authentication == "basic" || o.Authentication == "post") && o.ClientSecret == "":
-		return 0, errors.New("Authentication " + o.Authentication + " needs a client secret") //nolint:staticcheck // an option's name
+		return 0, errors.New("authentication " + o.Authentication + " needs a client secret")
 	case o.Authentication == "none" && o.ClientSecret != "":
-		return 0, errors.New("Authentication none and a client secret exclude each other") //nolint:staticcheck // an option's name
+		return 0, errors.New("authentication none and a client secret exclude each other")
 	}
 	switch o.Authentication {
 	case "", "post":
@@ -82,7 +82,7 @@ func authentication(o Options) (endpointAuth, error) {
 	case "none":
 		return authNone, nil
 	}
-	return 0, errors.New("Authentication is post, basic or none") //nolint:staticcheck // an option's name
+	return 0, errors.New("authentication is post, basic or none")
 }
 
 func (g *generic) ID() string          { return g.id }
@@ -99,6 +99,11 @@ func (g *generic) endpoints() *metadata {
 		}
 		m = *found
 	}
+	return g.overridden(m)
+}
+
+// overridden puts the endpoints of the options in place of those found.
+func (g *generic) overridden(m metadata) *metadata {
 	m.authorize, m.token = or(g.o.AuthorizationURL, m.authorize), or(g.o.TokenURL, m.token)
 	m.userInfo, m.endSession = or(g.o.UserInfoURL, m.userInfo), or(g.o.EndSessionURL, m.endSession)
 	return &m
@@ -111,14 +116,18 @@ func (g *generic) discover(ctx context.Context) (*metadata, error) {
 			return nil, err
 		}
 	}
-	m := g.endpoints()
+	return g.endpoints(), nil
+}
+
+func (g *generic) usable(found *metadata) error {
+	m := g.overridden(*found)
 	switch {
 	case m.authorize == "" || m.token == "":
-		return nil, errors.New("discovery left no authorization or token endpoint")
+		return errors.New("no authorization or no token endpoint")
 	case g.o.RequireIDToken && !m.signs():
-		return nil, errors.New("discovery left no issuer or keys, which RequireIDToken needs")
+		return errors.New("no issuer or no keys, which RequireIDToken needs")
 	}
-	return m, nil
+	return nil
 }
 
 // signs is whether id_tokens can be verified.

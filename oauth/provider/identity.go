@@ -13,7 +13,7 @@ import (
 
 var errNoSubject = errors.New("the profile has no usable account id")
 
-// accountID makes the text an account is found by. Numbers are written as JavaScript does; beyond 2^53 it would take two
+// accountID makes the text an account is found by. Numbers are written as JavaScript does; from 2^53 on it would take two
 // people for one, so those have none here.
 func accountID(v any) (string, error) {
 	switch v := v.(type) {
@@ -25,7 +25,7 @@ func accountID(v any) (string, error) {
 		return v, nil
 	case json.Number:
 		f, err := v.Float64()
-		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
 			return "", errNoSubject
 		}
 		return strconv.FormatInt(int64(f), 10), nil

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/usherauth/usher/oauth/provider/wire"
@@ -15,15 +16,27 @@ func New(id string, o Options, client *http.Client, now func() time.Time) (Provi
 		now = time.Now
 	}
 	caller := wire.NewCaller(client)
+	row, preset := presets()[id]
+	if preset && o.DiscoveryURL == "" {
+		if err := o.check(id, row.takes); err != nil {
+			return nil, err
+		}
+		return newPreset(id, row, o, caller, now)
+	}
 	if o.DiscoveryURL != "" || o.AuthorizationURL != "" && o.TokenURL != "" {
-		if err := o.check(id, []string{
-			"Prompt", "AccessType", "DiscoveryURL", "DiscoveryHeaders", "PKCE", "Authentication", "ResponseMode",
-			"AuthorizationParams", "TokenParams", "RefreshParams", "TokenHeaders", "AccessTokenExpiresIn", "DisableNonce",
-			"RequireIDToken", "AllowIDPInitiated", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
-		}); err != nil {
+		if err := o.check(id, genericOptions()); err != nil {
 			return nil, err
 		}
 		return newGeneric(id, o, caller, now)
 	}
-	return nil, misconfigured(id, "is no preset, and has neither a DiscoveryURL nor AuthorizationURL and TokenURL")
+	return nil, misconfigured(id, "is no preset (%s), and has neither a DiscoveryURL nor AuthorizationURL and TokenURL", strings.Join(Presets(), ", "))
+}
+
+// genericOptions are those that have an effect on a generic provider, besides the common ones.
+func genericOptions() []string {
+	return []string{
+		"Prompt", "AccessType", "DiscoveryURL", "DiscoveryHeaders", "PKCE", "Authentication", "ResponseMode",
+		"AuthorizationParams", "TokenParams", "RefreshParams", "TokenHeaders", "AccessTokenExpiresIn", "DisableNonce",
+		"RequireIDToken", "AllowIDPInitiated", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
+	}
 }
