@@ -391,6 +391,15 @@ func TestNativeAppsSignIn(t *testing.T) {
 			t.Errorf("%.20q: %v", junk, err)
 		}
 	}
+	nobody := oauthtest.Alice()
+	nobody.Sub = "undefined"
+	mailless := oauthtest.Alice()
+	mailless.Email = ""
+	for _, person := range []oauthtest.Person{nobody, mailless} {
+		if _, err := v.VerifyIDToken(t.Context(), idp.IDToken(person, "", ""), ""); !errors.Is(err, provider.ErrUserInfo) || errors.Is(err, provider.ErrIDToken) {
+			t.Errorf("a good token that names nobody: %v", err)
+		}
+	}
 	o := idp.Options()
 	o.DisableIDTokenSignIn = true
 	if _, can := acme(t, idp, o).(provider.IDTokenVerifier); can {
