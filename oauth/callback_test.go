@@ -122,6 +122,25 @@ func TestErrorsOfTheCallback(t *testing.T) {
 	}
 }
 
+// a: where a provider may begin, its code is thrown away and a flow of our own begins.
+func TestAFlowThatBeginsAtTheProvider(t *testing.T) {
+	w := newWorld(t, func(c *oauth.Config) { c.IDPInitiated = []string{"first"} })
+	b := w.browser()
+	a := b.do("GET", "/api/auth/callback/first?code=theirs", "")
+	state := stateOf(w, a.Location)
+	if a.Code != 302 || !strings.HasPrefix(a.Location, "https://first.example/authorize?") || len(a.Cookies) != 1 || w.first.exchanged() != 0 {
+		t.Errorf("%+v", a)
+	}
+	if a = b.do("GET", "/api/auth/callback/first?code="+w.first.issue(ann())+"&state="+state, ""); a.Location != base {
+		t.Error(a.Location)
+	}
+	for _, path := range []string{"second?code=x", "first?code=x&state=", "first?error=x"} {
+		if a = w.browser().do("GET", "/api/auth/callback/"+path, ""); a.Location != api+"/error?error=state_not_found" {
+			t.Errorf("%s: %s", path, a.Location)
+		}
+	}
+}
+
 // The library answers repeated parameters with 400, and a provider's form with a redirect to itself.
 func TestWhatACallbackMayBeAsked(t *testing.T) {
 	w := newWorld(t)
