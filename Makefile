@@ -39,7 +39,7 @@ e2e: parts ## only the end-to-end tests, through real proxies
 OUTAGE := 30s
 
 .PHONY: outage
-outage: parts ## every fault of docs/failure-modes.md, each for OUTAGE (30s) under load
+outage: parts ## every fault of docs/failure-modes.md, each for OUTAGE (30s) under load, and a table of them
 	USHER_OUTAGE=$(OUTAGE) go test -timeout 60m -v -run 'Fails|ALongerMemory' ./deploy/e2e
 
 .PHONY: bench

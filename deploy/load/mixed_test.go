@@ -27,7 +27,9 @@ type tail struct {
 	store          float64 // its processors
 }
 
-func (t tail) String() string { return fmt.Sprintf("p50 %.2f p99 %.2f p99.9 %.2f ms", t.p50.Seconds()*1e3, t.p99.Seconds()*1e3, t.p999.Seconds()*1e3) }
+func (t tail) String() string {
+	return fmt.Sprintf("p50 %.2f p99 %.2f p99.9 %.2f ms", t.p50.Seconds()*1e3, t.p99.Seconds()*1e3, t.p999.Seconds()*1e3)
+}
 
 // mixed is ordinary life: people come as Zipf 1.1 says, at a steady rate, and some sign out. What is remembered ends after
 // as long as the warming up lasts, so that hits and misses are as many at the end of the measurement as at its beginning.
@@ -43,7 +45,7 @@ func mixed(w *world, r *report) {
 			defer affinity(pid, allProcessors())
 		}
 	}
-	warm, length := max(w.seconds(10), time.Second), max(w.seconds(15), 3*time.Second)
+	warm, length := max(w.seconds(8), time.Second), max(w.seconds(10), 3*time.Second)
 	short := fmt.Sprintf("cache: { ttl: %q }", warm)
 	people := newVisitors(n, overGRPC)
 	conn, err := pgx.Connect(w.t.Context(), w.database)

@@ -58,6 +58,16 @@ func dialRedis(t testing.TB, server *testenv.RedisServer) *redis.Client {
 	return client
 }
 
+// memoryOf is what a Redis has allocated, in bytes.
+func memoryOf(t testing.TB, server *testenv.RedisServer) float64 {
+	t.Helper()
+	_, after, _ := strings.Cut(server.Call(t, "INFO", "memory"), "used_memory:")
+	text, _, _ := strings.Cut(after, "\r\n")
+	bytes, err := strconv.ParseFloat(text, 64)
+	must(t, err)
+	return bytes
+}
+
 // lifetime of a session, Better Auth's default.
 const lifetime = 7 * 24 * time.Hour
 
@@ -95,8 +105,8 @@ func redisSessions(w *world, r *report) {
 		ours = append(ours, f)
 		redisOurs = append(redisOurs, (cpu(w.t, place.Pid())-before).Seconds()/(f.rate*seconds*w.second))
 	}
-	r.add(16, median(ours, rate)/median(raw, rate), "gate %.0f/s, go-redis %.0f/s; one takes %.1f µs of Redis, %.1f with go-redis, and %.1f µs of the gate",
-		median(ours, rate), median(raw, rate), median(redisOurs, itself)*1e6, median(redisRaw, itself)*1e6, median(ours, used)*1e6)
+	r.add(16, median(ours, rate)/median(raw, rate), "gate %.0f/s, go-redis %.0f/s; one takes %.1f µs of Redis, %.1f with go-redis, and %.1f µs of the gate; a session has %.0f B in Redis",
+		median(ours, rate), median(raw, rate), median(redisOurs, itself)*1e6, median(redisRaw, itself)*1e6, median(ours, used)*1e6, memoryOf(w.t, place)/float64(w.usual))
 
 	gates := []*server{w.usher(w.t, true, inRedis(place), remembering(w.usual)), w.usher(w.t, true, remembering(w.usual))}
 	var all [2][]figure
@@ -145,7 +155,7 @@ func sharedCache(w *world, r *report) {
 		counts = append(counts, fmt.Sprintf("%.0f", n))
 	}
 	r.also(17, "the database's lookups of 3 replicas with a shared cache ÷ without", sum/float64(len(replicas)*w.usual),
-		"%d sessions, asked for once of each replica in turn: %s", w.usual, strings.Join(counts, ", "))
+		"%d sessions, asked for once of each replica in turn: %s; a session has %.0f B in Redis", w.usual, strings.Join(counts, ", "), memoryOf(w.t, redisServer)/float64(w.usual))
 
 	const seconds = 4
 	rounds := min(w.rounds, 4)
