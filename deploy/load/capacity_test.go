@@ -32,13 +32,13 @@ func TestCapacity(t *testing.T) {
 		return
 	}
 	if want != page {
-		t.Errorf("%s does not follow from its figures; go test ./deploy/load -run TestCapacity -args -update. It should say:\n%s",
+		t.Errorf("%s does not follow from its figures; go test ./deploy/load -run TestCapacity -update. It should say:\n%s",
 			capacityPage, want[from:len(want)-len(page)+to])
 	}
 }
 
 const (
-	computedFrom = "<!-- computed from the figures: go test ./deploy/load -run TestCapacity -args -update -->"
+	computedFrom = "<!-- computed from the figures: go test ./deploy/load -run TestCapacity -update -->"
 	computedTo   = "<!-- end -->"
 )
 
