@@ -46,8 +46,7 @@ func (v values) end(ctx context.Context, token string) error {
 	return v.client.Del(ctx, keyPrefix+token).Err()
 }
 
-// shows is how long a revocation may take to show, and how long a session is not used before it is revoked, so that no
-// answer under way can be called right or wrong.
+// shows is how long a revocation may take to show.
 const shows = time.Second
 
 // churn is a crowd of people of whom some sign in anew all the time, whereupon their old session is revoked. Who visits
@@ -56,7 +55,8 @@ const shows = time.Second
 type churn struct {
 	people     *visitors
 	ledger     ledger
-	generation []atomic.Uint32 // of each one's session
+	generation []atomic.Uint32   // of each one's session
+	open       [][2]atomic.Int32 // questions under way about each one's session, of even generations and of odd ones
 	revoked    atomic.Int64
 
 	mu   sync.Mutex
@@ -64,7 +64,7 @@ type churn struct {
 }
 
 func newChurn(people *visitors, l ledger) *churn {
-	return &churn{people: people, ledger: l, generation: make([]atomic.Uint32, people.n+1)}
+	return &churn{people: people, ledger: l, generation: make([]atomic.Uint32, people.n+1), open: make([][2]atomic.Int32, people.n+1)}
 }
 
 // tokenOf is that of somebody's session of a generation; that of generation 0 is there from the start.
@@ -75,12 +75,15 @@ func tokenOf(i int, generation uint32) string {
 	return md5Of(fmt.Sprintf("session %d, generation %d", i, generation))
 }
 
-// leaving is a session that is not used any more, and what is next for it.
+// leaving is a session that is not asked for any more, and when what is next for it is due. It is not revoked before the
+// last question about it is answered, which could otherwise be called neither right nor wrong.
 type leaving struct {
-	user  int
-	token string
-	due   time.Time
+	user       int
+	generation uint32
+	due        time.Time
 }
+
+func (l leaving) token() string { return tokenOf(l.user, l.generation) }
 
 // run has so many sessions a second end, until ctx does.
 func (c *churn) run(ctx context.Context, perSecond int) error {
@@ -91,7 +94,7 @@ func (c *churn) run(ctx context.Context, perSecond int) error {
 	busy := make(map[int]bool)
 	finish := func() error { // what was begun is not left half done
 		for _, l := range unused {
-			if err := c.ledger.end(context.WithoutCancel(ctx), l.token); err != nil {
+			if err := c.ledger.end(context.WithoutCancel(ctx), l.token()); err != nil {
 				return err
 			}
 		}
@@ -110,20 +113,20 @@ func (c *churn) run(ctx context.Context, perSecond int) error {
 			}
 			c.generation[i].Store(g + 1)
 			busy[i] = true
-			unused = append(unused, leaving{i, tokenOf(i, g), time.Now().Add(shows)})
+			unused = append(unused, leaving{i, g, time.Now().Add(shows)})
 		}
-		for len(unused) > 0 && time.Now().After(unused[0].due) {
+		for len(unused) > 0 && time.Now().After(unused[0].due) && c.open[unused[0].user][unused[0].generation%2].Load() == 0 {
 			l := unused[0]
 			unused = unused[1:]
-			if err := c.ledger.end(context.WithoutCancel(ctx), l.token); err != nil {
+			if err := c.ledger.end(context.WithoutCancel(ctx), l.token()); err != nil {
 				return err
 			}
 			c.revoked.Add(1)
 			delete(busy, l.user)
-			ended = append(ended, leaving{l.user, l.token, time.Now().Add(shows)})
+			ended = append(ended, leaving{l.user, l.generation, time.Now().Add(shows)})
 		}
 		for len(ended) > 0 && time.Now().After(ended[0].due) {
-			c.bury(ended[0].token)
+			c.bury(ended[0].token())
 			ended = ended[1:]
 		}
 	}
@@ -149,6 +152,19 @@ func (c *churn) ghost(n int) string {
 	return c.dead[n%len(c.dead)]
 }
 
+// take counts a question as one about somebody's session as it is now, and returns its generation.
+func (c *churn) take(i int, q *question) uint32 {
+	for {
+		g := c.generation[i].Load()
+		q.open = &c.open[i][g%2]
+		q.open.Add(1)
+		if c.generation[i].Load() == g { // else it may have been found unused in between
+			return g
+		}
+		q.open.Add(-1)
+	}
+}
+
 // zipf asks for everybody's session as it is now. It belongs to the generator's goroutine.
 func (c *churn) zipf() func(*question) {
 	type encoded struct {
@@ -167,7 +183,7 @@ func (c *churn) zipf() func(*question) {
 			}
 		}
 		i := 1 + int(draw.Uint64())
-		g := c.generation[i].Load()
+		g := c.take(i, q)
 		if g == 0 {
 			c.people.fill(q, i)
 			return

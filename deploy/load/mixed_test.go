@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -121,12 +123,31 @@ func (w *world) open(s *server, ask func(*question), warm, length time.Duration)
 	defer pinSelf()()
 	e, err := newEngine(s.grpc, w.lanes, newGRPC, ask)
 	must(w.t, err)
-	o, err := e.open(mixedRate, warm, length)
+	rate := float64(mixedRate)
+	if !*figures {
+		rate /= 10 // only whether it works, on a machine that others use
+	}
+	o, err := e.open(rate, warm, length)
 	must(w.t, err)
 	if o.wrong > 0 {
-		w.t.Fatalf("%d of %d answers are wrong", o.wrong, o.done)
+		w.t.Fatalf("%d of %d answers are wrong; the gate has decided until now:\n%s", o.wrong, o.done, s.decisions(w.t))
 	}
 	return tail{p50: o.hist.at(0.5), p99: o.hist.at(0.99), p999: o.hist.at(0.999)}
+}
+
+// decisions are the lines of its metrics that count them by verdict and reason.
+func (s *server) decisions(t testing.TB) string {
+	t.Helper()
+	if s.ops == "" {
+		return "nothing: it is a bare one"
+	}
+	var lines strings.Builder
+	for line := range strings.Lines(fetch(t, "http://"+s.ops+"/metrics")) {
+		if strings.HasPrefix(line, "usher_decisions_total") || strings.HasPrefix(line, "usher_store_requests_total") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
 }
 
 // counted is what a gate has counted until now.
