@@ -161,6 +161,19 @@ func providerOptions(p config.Provider) provider.Options {
 	return o
 }
 
+// CheckSignIn says what of the sign-in server's configuration only shows when its parts are made: an option that a
+// provider does not know, a logo that is no image.
+func CheckSignIn(c *config.Config) error {
+	if !c.Companion() {
+		return nil
+	}
+	_, err := Providers(c)
+	if _, drawn := pages(c); err == nil {
+		err = drawn
+	}
+	return err
+}
+
 // pages are drawn with the brand of the configuration.
 func pages(c *config.Config) (*page.Pages, error) {
 	b := c.OAuth.Brand
