@@ -198,7 +198,7 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session})
+	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
 	serving.Routes = append(sessions.Routes(), organizations.Routes()...)
 	api, err := oauth.New(serving)
@@ -234,7 +234,6 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 func (p *companionParts) serves(path string) bool {
 	return path == front.SignInPath || path == front.AccountPath || path == p.server.BasePath || strings.HasPrefix(path, p.server.BasePath+"/")
 }
-
 
 // ProviderNames are those that need no more than a client's id and secret.
 func ProviderNames() []string { return provider.Presets() }
