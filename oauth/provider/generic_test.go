@@ -332,7 +332,7 @@ func TestEndSession(t *testing.T) {
 	idp := oauthtest.Start(t)
 	o := idp.Options()
 	p := acme(t, idp, o)
-	if _, ok := p.(provider.Ender).EndSession("IDT", ""); ok {
+	if _, ok := p.(provider.Ender).EndSession("IDT", "", ""); ok {
 		t.Error("an end before discovery")
 	}
 	visit(t, idp, p)
@@ -344,7 +344,7 @@ func TestEndSession(t *testing.T) {
 		o.PostLogoutRedirect = c.redirect
 		p := acme(t, idp, o)
 		visit(t, idp, p)
-		if got, ok := p.(provider.Ender).EndSession(c.token, c.state); !ok || got != idp.URL+"/end-session"+c.want {
+		if got, ok := p.(provider.Ender).EndSession(c.token, "", c.state); !ok || got != idp.URL+"/end-session"+c.want {
 			t.Errorf("%+v: %q %v", c, got, ok)
 		}
 	}

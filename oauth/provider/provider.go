@@ -90,7 +90,8 @@ type Signer interface {
 
 // Ender is what providers can where signing out may end the session at the provider, too.
 type Ender interface {
-	EndSession(idToken, state string) (url string, ok bool)
+	// back is the absolute URL that the provider should lead to afterwards; empty: the configured one.
+	EndSession(idToken, back, state string) (url string, ok bool)
 }
 
 // AccountRules are what linking reads of a provider's options.
