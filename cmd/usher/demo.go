@@ -77,7 +77,7 @@ func startForDemo(ctx context.Context, s demo.Settings, log *slog.Logger) (*demo
 	}
 	c.OAuth.Brand.Name = s.Brand
 	c.OAuth.Providers = map[string]config.Provider{s.Provider.ID: {
-		Name: s.Provider.Name, DiscoveryURL: s.Provider.DiscoveryURL, PKCE: config.On,
+		Name: s.Provider.Name, DiscoveryURL: s.Provider.DiscoveryURL, Scopes: s.Provider.Scopes, PKCE: config.On,
 		ClientID: s.Provider.ClientID, ClientSecret: config.NewSecret(s.Provider.ClientSecret),
 	}}
 	b := thisBuild()

@@ -42,6 +42,8 @@ type Settings struct {
 // Provider is an entry of oauth.providers. It is asked over HTTP, at the time of the first sign-in.
 type Provider struct {
 	ID, Name, DiscoveryURL, ClientID, ClientSecret string
+
+	Scopes []string
 }
 
 // Usher is a running one: the gate, and on the same address the companion.

@@ -56,8 +56,8 @@ func newProvider(origin string, people []person) (*provider, error) {
 // settings are what the companion is told of the provider.
 func (p *provider) settings() Provider {
 	return Provider{
-		ID: providerID, Name: "the demo’s provider", DiscoveryURL: p.issuer + discoveryPath,
-		ClientID: p.clientID, ClientSecret: p.clientSecret,
+		ID: providerID, Name: "Demo ID", DiscoveryURL: p.issuer + discoveryPath, ClientID: p.clientID, ClientSecret: p.clientSecret,
+		Scopes: []string{"openid", "profile", "email"},
 	}
 }
 
@@ -67,7 +67,7 @@ const discoveryPath = "/.well-known/openid-configuration"
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A page elsewhere whose name suddenly means 127.0.0.1 (DNS rebinding) is not this machine's own.
 	if r.Host != p.host || !fromLoopback(r.RemoteAddr) {
-		http.Error(w, "The demo’s provider answers this machine alone, at "+p.issuer+".", http.StatusForbidden)
+		http.Error(w, "Demo ID answers this machine alone, at "+p.issuer+".", http.StatusForbidden)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -131,7 +131,7 @@ func TestProviderSaysWhoWasPicked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if claims.Issuer != p.issuer || claims.Subject != "ada" || claims.Audience != p.clientID || claims.Nonce != "n" ||
-		claims.Email != "ada@demo.example" || !claims.EmailVerified || claims.ExpiresAt-claims.IssuedAt != 3600 {
+		claims.Email != "ada@demo.example" || !claims.EmailVerified || claims.Name != "" || claims.ExpiresAt-claims.IssuedAt != 3600 {
 		t.Errorf("%s", payload)
 	}
 }

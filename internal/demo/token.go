@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherauth/usher/betterauth/record"
@@ -27,9 +29,9 @@ type idClaims struct {
 	IssuedAt      int64  `json:"iat"`
 	ExpiresAt     int64  `json:"exp"`
 	Nonce         string `json:"nonce,omitempty"`
-	Name          string `json:"name"`
-	Email         string `json:"email"`
-	EmailVerified bool   `json:"email_verified"`
+	Name          string `json:"name,omitempty"`           // with the scope profile
+	Email         string `json:"email,omitempty"`          // with the scope email
+	EmailVerified bool   `json:"email_verified,omitempty"` // with the scope email
 }
 
 // tokenLifetime is how long the tokens say they are good.
@@ -66,11 +68,7 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, refused{"invalid_grant"})
 		return
 	}
-	now := p.now()
-	idToken, err := p.sign(idClaims{
-		Issuer: p.issuer, Subject: g.person.Key, Audience: p.clientID, IssuedAt: now.Unix(), ExpiresAt: now.Add(tokenLifetime).Unix(),
-		Nonce: g.nonce, Name: g.person.Name, Email: g.person.Email, EmailVerified: true,
-	})
+	idToken, err := p.sign(p.claims(g, p.now()))
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, refused{"server_error"})
 		return
@@ -78,6 +76,21 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, tokenAnswer{
 		AccessToken: record.Token(), TokenType: "Bearer", ExpiresIn: int(tokenLifetime.Seconds()), Scope: g.scope, IDToken: idToken,
 	})
+}
+
+func (p *provider) claims(g grant, now time.Time) idClaims {
+	c := idClaims{
+		Issuer: p.issuer, Subject: g.person.Key, Audience: p.clientID, Nonce: g.nonce,
+		IssuedAt: now.Unix(), ExpiresAt: now.Add(tokenLifetime).Unix(),
+	}
+	scopes := strings.Fields(g.scope)
+	if slices.Contains(scopes, "profile") {
+		c.Name = g.person.Name
+	}
+	if slices.Contains(scopes, "email") {
+		c.Email, c.EmailVerified = g.person.Email, true
+	}
+	return c
 }
 
 // provenBy reports whether whoever exchanges the code is who asked for it (RFC 7636, section 4.6; S256 only).

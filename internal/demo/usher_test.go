@@ -20,7 +20,7 @@ func startUsher(ctx context.Context, s Settings) (*Usher, error) {
 	}
 	c.OAuth.Brand.Name = s.Brand
 	c.OAuth.Providers = map[string]config.Provider{s.Provider.ID: {
-		Name: s.Provider.Name, DiscoveryURL: s.Provider.DiscoveryURL, PKCE: config.On,
+		Name: s.Provider.Name, DiscoveryURL: s.Provider.DiscoveryURL, Scopes: s.Provider.Scopes, PKCE: config.On,
 		ClientID: s.Provider.ClientID, ClientSecret: config.NewSecret(s.Provider.ClientSecret),
 	}}
 	app, err := boot.Open(ctx, c, boot.Options{Log: slog.New(slog.DiscardHandler)})
