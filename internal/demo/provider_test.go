@@ -211,8 +211,12 @@ func TestProviderAnswersThisMachineAlone(t *testing.T) {
 		host, from string
 		status     int
 	}{
-		{"127.0.0.1:4488", "127.0.0.1:1", 200}, {"127.0.0.1:4488", "[::1]:1", 200}, {"127.0.0.1:4488", "192.0.2.1:1", 403},
-		{"127.0.0.1:4488", "", 403}, {"evil.example:4488", "127.0.0.1:1", 403}, {"127.0.0.1", "127.0.0.1:1", 403},
+		{"127.0.0.1:4488", "127.0.0.1:1", 200},
+		{"127.0.0.1:4488", "[::1]:1", 200},
+		{"127.0.0.1:4488", "192.0.2.1:1", 403},
+		{"127.0.0.1:4488", "", 403},
+		{"evil.example:4488", "127.0.0.1:1", 403},
+		{"127.0.0.1", "127.0.0.1:1", 403},
 	} {
 		for _, path := range []string{discoveryPath, "/jwks", "/authorize?" + p.authorization().Encode()} {
 			r := httptest.NewRequest(http.MethodGet, testOrigin+providerPath+path, nil)
