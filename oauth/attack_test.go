@@ -235,6 +235,26 @@ func TestAddressesThatAreReadInTwoWays(t *testing.T) {
 	}
 }
 
+// The Kelvin sign is a k in lower case. Whoever owns a mailbox with it is not the one whose address has the letter, be
+// the provider trusted or not.
+func TestTheKelvinSignIsNobodysK(t *testing.T) {
+	for _, trusted := range [][]string{nil, {"acme"}} {
+		w := newWorld(t, func(c *oauth.Config) { c.Accounts.TrustedProviders = trusted })
+		mike := ann()
+		mike.Email, mike.AccountID = "mike@example.com", "sub-mike"
+		w.browser().signIn(w.second, mike)
+		w.idp.Sit(w.aliceWith("mi\u212ae@example.com"))
+		b := w.browser()
+		back, err := w.idp.Consent(b.do("POST", "/api/auth/sign-in/social", `{"provider":"acme","callbackURL":"/dash","errorCallbackURL":"/oops"}`).Location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := b.do("GET", back.String(), ""); a.Location != "/oops?error=account_not_linked" || w.count("account") != 1 {
+			t.Errorf("%s, %d accounts", a.Location, w.count("account"))
+		}
+	}
+}
+
 // GHSA-hjpm-7mrm-26w8, GHSA-36rg-gfq2-3h56, GHSA-8jhw-6pjj-8723, GHSA-vp58-j275-797x, CVE-2020-… of oauth2-proxy: whatever is
 // asked for, nobody is led off our sites.
 func TestOpenRedirects(t *testing.T) {
