@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"forwardauth":            {"gate"},
 	"oauth/flow":             {"betterauth/record", "betterauth/seal"},
 	"oauth":                  {"gate", "betterauth", "betterauth/...", "oauth/...", "store", "store/accounts", "internal/ratelimit"},
+	"oauth/account":          {"gate", "betterauth", "betterauth/record", "betterauth/seal", "oauth/flow", "oauth/endpoint", "oauth/provider", "store/accounts"},
 	"oauth/endpoint":         {"gate", "betterauth", "betterauth/record", "oauth/flow"},
 	"oauth/organization":     {"gate", "betterauth", "betterauth/record", "oauth/flow", "oauth/endpoint"},
 	"oauth/page":             {},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth"
+	"github.com/usherauth/usher/oauth/account"
 	"github.com/usherauth/usher/oauth/endpoint"
 	"github.com/usherauth/usher/oauth/flow"
 	"github.com/usherauth/usher/oauth/front"
@@ -31,6 +33,7 @@ type companionParts struct {
 	pages     *page.Pages
 	secure    bool
 	forget    func(token string) // nil: nobody remembers
+	unlinkAll bool               // whether the last account may be unlinked
 	audit     *audit
 	log       *slog.Logger
 }
@@ -55,18 +58,19 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if p.pages, err = pages(c); err != nil {
 		return nil, err
 	}
-	account, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	options, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	p.unlinkAll = linking.AllowUnlinkingAll
 	p.server = oauth.Config{
 		BaseURL: c.Origin(), BasePath: c.AuthPath(), Origins: origins, Keys: sealKeys(c), Cookies: cookies, Reader: reader,
 		Providers: p.providers, Proxies: c.Proxies(), Limiter: limiter, Log: log, Observe: p.audit.signIn,
 		Accounts: oauth.Accounts{
-			EncryptTokens: account.EncryptOAuthTokens, KeepTokens: !account.UpdateAccountOnSignIn,
+			EncryptTokens: options.EncryptOAuthTokens, KeepTokens: !options.UpdateAccountOnSignIn,
 			TrustedProviders: linking.TrustedProviders, LinkingDisabled: !linking.Enabled, ImplicitLinkingDisabled: linking.DisableImplicitLinking,
 			AnyLocalEmail: !linking.RequireLocalEmailVerified, DifferentEmails: linking.AllowDifferentEmails, UpdateUserOnLink: linking.UpdateUserInfoOnLink,
 		},
 		State: oauth.StateOptions{
-			InCookie: account.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
-			SkipCookieCheck: account.SkipStateCookieCheck,
+			InCookie: options.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
+			SkipCookieCheck: options.SkipStateCookieCheck,
 		},
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
@@ -200,7 +204,11 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving.Store = db
 	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
-	serving.Routes = append(sessions.Routes(), organizations.Routes()...)
+	people := account.New(account.Config{
+		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
+		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
+	})
+	serving.Routes = slices.Concat(sessions.Routes(), organizations.Routes(), people.Routes())
 	api, err := oauth.New(serving)
 	if err != nil {
 		return nil, err
@@ -209,7 +217,7 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
-	people, err := front.New(front.Config{
+	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {
 			_, err := serving.Origins.ReturnURL(url)
@@ -221,8 +229,8 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if people.Serves(r.URL.Path) {
-			people.ServeHTTP(w, r)
+		if pages.Serves(r.URL.Path) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)
