@@ -255,6 +255,27 @@ func TestTheKelvinSignIsNobodysK(t *testing.T) {
 	}
 }
 
+// One body of 64 KiB with thousands of parameters took a second of a processor: each is looked for among all others, as
+// often as a URL is put together. Anybody may send it.
+func TestParametersWithoutEnd(t *testing.T) {
+	w := newWorld(t)
+	body := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"p%d":""`, i)
+		}
+		return `{"provider":"acme","additionalParams":{` + strings.TrimPrefix(b.String(), ",") + `}}`
+	}
+	if a := w.browser().do("POST", "/api/auth/sign-in/social", body(64)); a.Code != 200 || !strings.Contains(a.Location, "&p63=") {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	for _, n := range []int{65, 6000} {
+		if a := w.browser().do("POST", "/api/auth/sign-in/social", body(n)); a.Code != 400 || !strings.Contains(a.Body, "VALIDATION_ERROR") || len(a.Body) > 1000 {
+			t.Errorf("%d parameters: %d %s", n, a.Code, a.Body)
+		}
+	}
+}
+
 // GHSA-hjpm-7mrm-26w8, GHSA-36rg-gfq2-3h56, GHSA-8jhw-6pjj-8723, GHSA-vp58-j275-797x, CVE-2020-… of oauth2-proxy: whatever is
 // asked for, nobody is led off our sites.
 func TestOpenRedirects(t *testing.T) {
