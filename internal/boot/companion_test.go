@@ -1,15 +1,9 @@
 package boot_test
 
 import (
-	"context"
-	"database/sql"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,144 +12,9 @@ import (
 	"github.com/usherauth/usher/oauth/oauthtest"
 )
 
-// lines is a log that a test reads.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// running is an App that runs until the test ends.
-type running struct {
-	*boot.App
-	log   *lines
-	stop  context.CancelFunc
-	ended chan error
-}
-
-// companionConfig is that of a sign-in server beside the gate, on an SQLite file that is not made yet.
-func companionConfig(t *testing.T, idp *oauthtest.IdP) (c *config.Config, path string) {
-	t.Helper()
-	c = config.Default()
-	c.Listen = config.Listen{HTTP: "127.0.0.1:0", Ops: "127.0.0.1:0"}
-	c.BetterAuth.URL = "http://app.test"
-	c.BetterAuth.Secret = config.NewSecret(secret)
-	path = filepath.Join(t.TempDir(), "app.db")
-	c.Store.URL = config.NewURL("sqlite://" + path)
-	c.OAuth.Providers = map[string]config.Provider{"acme": {
-		Name: "Acme", DiscoveryURL: idp.Options().DiscoveryURL, ClientID: oauthtest.ClientID, ClientSecret: config.NewSecret(oauthtest.ClientSecret),
-	}}
-	return c, path
-}
-
-func run(t *testing.T, c *config.Config, only string) *running {
-	t.Helper()
-	r := &running{log: &lines{}, ended: make(chan error, 1)}
-	app, err := boot.Open(t.Context(), c, boot.Options{Log: slog.New(slog.NewJSONHandler(r.log, nil)), Only: only})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.App = app
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	r.stop = stop
-	go func() { r.ended <- app.Run(ctx); close(r.ended) }()
-	t.Cleanup(func() { stop(); <-r.ended })
-	return r
-}
-
-func get(t *testing.T, url string) (*http.Response, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
-}
-
-// readyz is the status of /readyz, and what it says by name, checks included.
-func (r *running) readyz(t *testing.T) (int, map[string]string) {
-	t.Helper()
-	response, body := get(t, "http://"+r.Ops+"/readyz")
-	var all map[string]any
-	if err := json.Unmarshal([]byte(body), &all); err != nil {
-		t.Fatal(err)
-	}
-	said := map[string]string{}
-	for name, v := range all {
-		switch v := v.(type) {
-		case string:
-			said[name] = v
-		case map[string]any:
-			for check, state := range v {
-				said[check], _ = state.(string)
-			}
-		}
-	}
-	return response.StatusCode, said
-}
-
-// until waits for what takes a while, and not longer than limit.
-func until(t *testing.T, limit time.Duration, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !happened(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", limit, what)
-		}
-	}
-}
-
-func execute(t *testing.T, path string, statements ...string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for _, statement := range statements {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func withIssuer(t *testing.T, c *config.Config, path string) {
-	t.Helper()
-	if _, err := boot.ApplySchema(t.Context(), c, false); err != nil {
-		t.Fatal(err)
-	}
-	execute(t, path,
-		`create table "other" as select * from "account"`, `drop table "account"`,
-		`create table "account" ("id" text primary key, "accountId" text not null, "providerId" text not null, "userId" text not null,
-		"accessToken" text, "refreshToken" text, "idToken" text, "accessTokenExpiresAt" date, "refreshTokenExpiresAt" date, "scope" text,
-		"password" text, "createdAt" date not null, "updatedAt" date not null, "issuer" text not null)`)
-}
-
 // A schema in which no account can be made stops signing in and nothing else, until somebody mends it.
 func TestASchemaThatCannotBeWrittenIsNoConcernOfTheGate(t *testing.T) {
+	t.Parallel()
 	idp := oauthtest.Start(t)
 	c, path := companionConfig(t, idp)
 	withIssuer(t, c, path)
@@ -192,6 +51,7 @@ func TestASchemaThatCannotBeWrittenIsNoConcernOfTheGate(t *testing.T) {
 
 // Alone there is nothing to keep up for: it ends, and says why.
 func TestAloneASchemaThatCannotBeWrittenEndsIt(t *testing.T) {
+	t.Parallel()
 	idp := oauthtest.Start(t)
 	c, path := companionConfig(t, idp)
 	withIssuer(t, c, path)
@@ -208,6 +68,7 @@ func TestAloneASchemaThatCannotBeWrittenEndsIt(t *testing.T) {
 
 // Once it serves, it goes on saying whether it can: a table that is gone shows, and so does its return.
 func TestReadinessFollowsTheDatabase(t *testing.T) {
+	t.Parallel()
 	for _, only := range []string{"", "oauth"} {
 		t.Run("only "+only, func(t *testing.T) {
 			idp := oauthtest.Start(t)
@@ -241,6 +102,7 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 
 // What says nothing to serve says what to do about it.
 func TestAloneWithNothingToServe(t *testing.T) {
+	t.Parallel()
 	idp := oauthtest.Start(t)
 	for name, change := range map[string]func(c *config.Config) (word string){
 		"no provider":         func(c *config.Config) string { c.OAuth.Providers = nil; return "oauth.providers" },
@@ -260,6 +122,7 @@ func TestAloneWithNothingToServe(t *testing.T) {
 
 // AUTH_ENABLED=false serves no sign-in: its paths are the gate's like any other.
 func TestSwitchedOffNobodySignsIn(t *testing.T) {
+	t.Parallel()
 	idp := oauthtest.Start(t)
 	c, _ := companionConfig(t, idp)
 	c.Enabled = false
@@ -274,6 +137,7 @@ func TestSwitchedOffNobodySignsIn(t *testing.T) {
 
 // Who is at the provider's mercy when the service is told to end is answered, and everybody's rows are whole.
 func TestACallbackUnderWayIsAnsweredWhileTheServiceEnds(t *testing.T) {
+	t.Parallel()
 	idp := oauthtest.Start(t)
 	c, path := companionConfig(t, idp)
 	if _, err := boot.ApplySchema(t.Context(), c, false); err != nil {
@@ -296,114 +160,5 @@ func TestACallbackUnderWayIsAnsweredWhileTheServiceEnds(t *testing.T) {
 	}
 	if got := count(t, path, "user") + count(t, path, "account") + count(t, path, "session"); got != 3 {
 		t.Errorf("%d rows of three", got)
-	}
-}
-
-func count(t *testing.T, path, table string) (n int) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRowContext(t.Context(), `select count(*) from "`+table+`"`).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// begin starts a sign-in and agrees at the provider; it returns where that leads back to, path and query, and the state's
-// cookie.
-func begin(t *testing.T, r *running, idp *oauthtest.IdP) (back, cookie string) {
-	t.Helper()
-	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.HTTP+"/api/auth/sign-in/social",
-		strings.NewReader(`{"provider":"acme","callbackURL":"/welcome","errorCallbackURL":"/failed"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.Header.Set("Content-Type", "application/json")
-	q.Header.Set("Origin", "http://app.test")
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var to struct{ URL string }
-	if err := json.NewDecoder(response.Body).Decode(&to); err != nil || to.URL == "" {
-		t.Fatalf("sign-in/social: %d %v", response.StatusCode, err)
-	}
-	led, err := idp.Consent(to.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookie, _, _ = strings.Cut(response.Header.Get("Set-Cookie"), ";")
-	return led.RequestURI(), cookie
-}
-
-// finish opens the callback. A connection that breaks is an answer with status 0.
-func finish(t *testing.T, r *running, back, cookie string) *http.Response {
-	q, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, "http://"+r.HTTP+back, nil)
-	if err != nil {
-		t.Error(err)
-		return &http.Response{}
-	}
-	q.Header.Set("Cookie", cookie)
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(q)
-	if err != nil {
-		t.Error(err)
-		return &http.Response{}
-	}
-	response.Body.Close()
-	return response
-}
-
-// A provider that is down, slow or talks junk spoils the sign-in with it, and nothing else.
-func TestABrokenProviderSpoilsItsOwnSignInsOnly(t *testing.T) {
-	idp := oauthtest.Start(t)
-	idp.Break(oauthtest.Discovery, oauthtest.Fault{Down: true})
-	c, path := companionConfig(t, idp)
-	if _, err := boot.ApplySchema(t.Context(), c, false); err != nil {
-		t.Fatal(err)
-	}
-	r := run(t, c, "oauth")
-	until(t, 3*time.Second, "it serves although discovery fails", func() bool { status, _ := r.readyz(t); return status == http.StatusOK })
-	idp.Mend()
-	for name, one := range map[string]struct {
-		at    oauthtest.Endpoint
-		fault oauthtest.Fault
-		want  string
-	}{
-		"down":             {oauthtest.Token, oauthtest.Fault{Down: true}, "/failed?error=invalid_code"},
-		"refusing":         {oauthtest.Token, oauthtest.Fault{Status: http.StatusInternalServerError}, "/failed?error=invalid_code"},
-		"junk":             {oauthtest.Token, oauthtest.Fault{Body: "<html>"}, "/failed?error=invalid_code"},
-		"far too much":     {oauthtest.Token, oauthtest.Fault{Huge: true}, "/failed?error=invalid_code"},
-		"leads elsewhere":  {oauthtest.Token, oauthtest.Fault{Redirect: "http://127.0.0.1:1/"}, "/failed?error=invalid_code"},
-		"slower than 10 s": {oauthtest.Token, oauthtest.Fault{Slow: time.Minute}, "/failed?error=invalid_code"},
-	} {
-		back, cookie := begin(t, r, idp)
-		idp.Break(one.at, one.fault)
-		asked, start := idp.Calls(one.at), time.Now()
-		done := make(chan *http.Response, 1)
-		go func() { done <- finish(t, r, back, cookie) }()
-		until(t, 3*time.Second, "the provider is asked", func() bool { return idp.Calls(one.at) > asked })
-		if response, body := get(t, "http://"+r.HTTP+"/api/auth/get-session"); response.StatusCode != http.StatusOK || body != "null" || time.Since(start) > 3*time.Second {
-			t.Errorf("%s: others meanwhile: %d %s after %v", name, response.StatusCode, body, time.Since(start))
-		}
-		response := <-done
-		if took := time.Since(start); response.StatusCode != http.StatusFound || response.Header.Get("Location") != one.want || took > 12*time.Second {
-			t.Errorf("%s: %d to %q after %v, want %s", name, response.StatusCode, response.Header.Get("Location"), took, one.want)
-		}
-		idp.Mend()
-		if got := count(t, path, "user") + count(t, path, "account") + count(t, path, "session"); got != 0 {
-			t.Errorf("%s: %d rows of nobody", name, got)
-		}
-	}
-	if back, cookie := begin(t, r, idp); finish(t, r, back, cookie).Header.Get("Location") != "/welcome" {
-		t.Error("mended, and nobody can sign in")
 	}
 }
