@@ -146,7 +146,9 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 		if signIn, err = newCompanion(c, o.Log, metrics, remembered.Drop); err != nil {
 			return nil, err
 		}
-		health.Note(signIn.note())
+		for _, note := range append(signIn.notes(), signIn.note()) {
+			health.Note(note)
+		}
 		answers = beside(signIn, forward)
 	}
 	return &App{

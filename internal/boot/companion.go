@@ -192,6 +192,19 @@ func (x *companion) note() server.Note {
 	}}
 }
 
+// notes are what /readyz says of what it uses besides its database.
+func (x *companion) notes() []server.Note {
+	if x.limit == nil {
+		return nil
+	}
+	return []server.Note{{Name: "rate_limits", Say: func() string {
+		if x.limit.Sharing() {
+			return "shared"
+		}
+		return "counted in this process alone: redis.url does not answer"
+	}}}
+}
+
 // Ping is its whole readiness, where it is served alone.
 func (x *companion) Ping(context.Context) error {
 	_, err := x.state()

@@ -22,6 +22,9 @@ func openSignIn(ctx context.Context, c *config.Config, o Options) (*App, error) 
 		return nil, err
 	}
 	health := server.NewHealth(server.Check{Name: "companion", Ask: signIn.Ping})
+	for _, note := range signIn.notes() {
+		health.Note(note)
+	}
 	app := &App{
 		store: newEventual(o.Log, nil), signIn: signIn,
 		serve: server.Config{

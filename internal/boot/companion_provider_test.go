@@ -21,15 +21,11 @@ func TestABrokenProviderSpoilsItsOwnSignInsOnly(t *testing.T) {
 	}
 	r := run(t, c, "oauth")
 	until(t, 3*time.Second, "it serves although discovery fails", func() bool { status, _ := r.readyz(t); return status == http.StatusOK })
-	ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.HTTP+"/api/auth/sign-in/social", strings.NewReader(`{"provider":"acme"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ask.Header.Set("Content-Type", "application/json")
-	if response, body := send(t, ask); response.StatusCode != http.StatusNotFound {
-		t.Errorf("nothing was discovered: %d %s", response.StatusCode, body)
+	if status := asks(t, r); status != http.StatusNotFound {
+		t.Errorf("nothing was discovered: %d", status)
 	}
 	idp.Mend()
+	until(t, 12*time.Second, "what is up again is asked again", func() bool { return asks(t, r) == http.StatusOK })
 	for name, one := range map[string]struct {
 		at    oauthtest.Endpoint
 		fault oauthtest.Fault
@@ -63,4 +59,16 @@ func TestABrokenProviderSpoilsItsOwnSignInsOnly(t *testing.T) {
 	if back, cookie := begin(t, r, idp); finish(t, r, back, cookie).Header.Get("Location") != "/welcome" {
 		t.Error("mended, and nobody can sign in")
 	}
+}
+
+// asks is what somebody hears who wants to sign in.
+func asks(t *testing.T, r *running) int {
+	t.Helper()
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.HTTP+"/api/auth/sign-in/social", strings.NewReader(`{"provider":"acme"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Content-Type", "application/json")
+	response, _ := send(t, q)
+	return response.StatusCode
 }
