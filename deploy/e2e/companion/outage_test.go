@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func TestPostgresFailsInTheMiddleOfSignIns(t *testing.T) {
 		{"killed", server.Kill, server.Start, 3 * time.Second},
 		{"paused", server.Pause, server.Resume, 14 * time.Second},
 	} {
-		const people = 12
+		const people = 8
 		var backs [people]string
 		var browsers [people]*browser
 		for i := range people {
@@ -144,6 +145,50 @@ func TestARoleThatMayNotWrite(t *testing.T) {
 		return strings.Contains(b.do(http.MethodGet, poor.ops+"/readyz", "").body, `grant insert on \"public\".\"account\"`)
 	})
 	whole(t, database)
+}
+
+// TestTheSignInServerStartsBeforeItsDatabase, beside the gate and alone, and is told to reload and to end.
+func TestTheSignInServerStartsBeforeItsDatabase(t *testing.T) {
+	t.Parallel()
+	server, _, in := onPostgres(t)
+	s := newSite(t, in, nil, nil)
+	server.Kill()
+	same := func(line string) string { return line }
+	off := "signing in through Usher is off until this is mended"
+	all := map[string]replica{"beside the gate": s.another(t, same, off), "alone": s.another(t, same, off, "-only", "oauth")}
+	b := s.browser(t)
+	for name, r := range all {
+		for _, path := range []string{"/api/auth/get-session", "/sign-in"} {
+			if a := b.do(http.MethodGet, r.url.String()+path, ""); a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+				t.Errorf("%s, before: %s: %d %s", name, path, a.StatusCode, a.body)
+			}
+		}
+		if a := b.do(http.MethodGet, r.ops+"/readyz", ""); a.StatusCode != http.StatusServiceUnavailable || strings.Contains(a.body, "password") {
+			t.Errorf("%s, before: /readyz: %d %s", name, a.StatusCode, a.body)
+		}
+	}
+	server.Start()
+	for name, r := range all {
+		within(t, 5*time.Second, name+" serves", func() bool {
+			return b.do(http.MethodGet, r.url.String()+"/api/auth/get-session", "").StatusCode == http.StatusOK &&
+				b.do(http.MethodGet, r.ops+"/readyz", "").StatusCode == http.StatusOK
+		})
+	}
+	alone := all["alone"]
+	if a := b.do(http.MethodGet, alone.url.String()+"/gate/traefik", ""); a.StatusCode != http.StatusNotFound {
+		t.Errorf("alone: there is a gate: %d", a.StatusCode)
+	}
+	alone.proc.Signal(syscall.SIGHUP)
+	alone.proc.WaitLine(t, "nothing to reload")
+	if a := b.do(http.MethodGet, alone.url.String()+"/api/auth/get-session", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("after SIGHUP: %d", a.StatusCode)
+	}
+	for name, r := range all {
+		r.proc.Signal(syscall.SIGTERM)
+		if code := r.proc.ExitCode(t); code != 0 {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+	}
 }
 
 // TestManyCallbacksOfOneIdentityOnThreeServers: two replicas and the real Better Auth finish sign-ins of one identity at

@@ -20,8 +20,9 @@ type replica struct {
 	proc *testenv.Proc
 }
 
-// another starts one more Usher with the site's configuration, each line changed, and waits for a line of its log.
-func (s *site) another(t *testing.T, change func(line string) string, ready string) replica {
+// another starts one more Usher with the site's configuration, each line changed, and more flags, and waits for a line of
+// its log.
+func (s *site) another(t *testing.T, change func(line string) string, ready string, flags ...string) replica {
 	t.Helper()
 	r := replica{url: parse(t, fmt.Sprintf("http://127.0.0.1:%d", testenv.FreePort(t))), ops: fmt.Sprintf("http://127.0.0.1:%d", testenv.FreePort(t))}
 	file := filepath.Join(t.TempDir(), "usher.yaml")
@@ -32,7 +33,7 @@ func (s *site) another(t *testing.T, change func(line string) string, ready stri
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.proc = testenv.Start(t, testenv.Command{Path: binary, Args: []string{"serve", "-config", file}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+	r.proc = testenv.Start(t, testenv.Command{Path: binary, Args: append([]string{"serve", "-config", file}, flags...), Env: []string{"PATH=" + os.Getenv("PATH")}})
 	r.proc.WaitListening(t, r.url.Host)
 	r.proc.WaitLine(t, ready)
 	return r
