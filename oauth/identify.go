@@ -30,9 +30,15 @@ type verdict struct {
 	code  string
 }
 
+// identifying is what one transaction may take: a database that says nothing in the middle of it would hold its locks, and
+// the request, for as long as it likes.
+const identifying = 6 * time.Second
+
 // identify finds, links or makes the user of a claim, in one transaction, alone among all who claim the same identity or
 // the same address.
 func (s *Server) identify(ctx context.Context, cl *claim, now time.Time) (v verdict, err error) {
+	ctx, cancel := context.WithTimeout(ctx, identifying)
+	defer cancel()
 	err = s.config.Store.Identify(ctx, cl.provider.ID(), cl.identity.AccountID, cl.identity.Email, func(tx accounts.Tx) error {
 		v = verdict{} // this may run again
 		if err := s.find(ctx, tx, cl, now, &v); err != nil || v.code != "" {

@@ -86,6 +86,8 @@ func (s *Server) finishLink(c *endpoint.Call, cl *claim, state *flow.State) erro
 
 // attach gives a user an identity, or says why not, in one transaction.
 func (s *Server) attach(ctx context.Context, cl *claim, userID, userEmail string, now time.Time) (code string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, identifying)
+	defer cancel()
 	err = s.config.Store.Identify(ctx, cl.provider.ID(), cl.identity.AccountID, cl.identity.Email, func(tx accounts.Tx) error {
 		code = ""
 		account, err := tx.Account(ctx, cl.provider.ID(), cl.identity.AccountID)
@@ -160,6 +162,8 @@ func (s *Server) linkByToken(c *endpoint.Call, p provider.Provider, body endpoin
 // attachByToken is attach in the order of this branch: whose account it is comes first, and one's own is refreshed
 // whatever the address is.
 func (s *Server) attachByToken(ctx context.Context, cl *claim, user *record.User, now time.Time) (code string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, identifying)
+	defer cancel()
 	err = s.config.Store.Identify(ctx, cl.provider.ID(), cl.identity.AccountID, cl.identity.Email, func(tx accounts.Tx) error {
 		code = ""
 		account, err := tx.Account(ctx, cl.provider.ID(), cl.identity.AccountID)

@@ -5,7 +5,6 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -147,7 +146,9 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 		if signIn, err = newCompanion(c, o.Log, metrics, remembered.Drop); err != nil {
 			return nil, err
 		}
-		health.Note(signIn.note())
+		for _, note := range append(signIn.notes(), signIn.note()) {
+			health.Note(note)
+		}
 		answers = beside(signIn, forward)
 	}
 	return &App{
@@ -155,7 +156,7 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 		store: sessions, memory: remembered, moves: moves, asks: c.Enabled, signIn: signIn,
 		serve: server.Config{
 			HTTP: answers, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
-			Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
+			Health: health, Log: o.Log, DrainDelay: o.DrainDelay, DrainLimit: drainLimit(signIn),
 		},
 	}, nil
 }
@@ -177,46 +178,6 @@ func (a *App) listen(ctx context.Context, c *config.Config) error {
 		HTTP: guard(listeners.HTTP, proxies, most), GRPC: guard(listeners.GRPC, proxies, server.Strangers), Ops: listeners.Ops,
 	}
 	return nil
-}
-
-// openSignIn makes the sign-in server alone.
-func openSignIn(ctx context.Context, c *config.Config, o Options) (*App, error) {
-	if !c.Companion() {
-		return nil, errNothingToSignInWith
-	}
-	metrics := telemetry.NewMetrics(o.Version, o.Commit)
-	signIn, err := newCompanion(c, o.Log, metrics, nil)
-	if err != nil {
-		return nil, err
-	}
-	health := server.NewHealth(server.Check{Name: "companion", Ask: signIn.Ping})
-	app := &App{
-		store: newEventual(o.Log, nil), signIn: signIn,
-		serve: server.Config{
-			HTTP: signIn, Ops: server.Ops(health, metrics.Handler()), Health: health, Log: o.Log, DrainDelay: o.DrainDelay,
-		},
-	}
-	only := *c
-	only.Listen.GRPC = ""
-	if err := app.listen(ctx, &only); err != nil {
-		signIn.close()
-		return nil, err
-	}
-	return app, nil
-}
-
-var errNothingToSignInWith = errors.New("the sign-in server has nothing to serve: name a provider below oauth.providers, " +
-	"or set GOOGLE_CLIENT_ID or GITHUB_CLIENT_ID; and store.url has to be the database")
-
-// beside serves both on one address: the sign-in server has its paths, and the gate the rest.
-func beside(signIn *companion, gate http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if signIn.serves(r.URL.Path) {
-			signIn.ServeHTTP(w, r)
-			return
-		}
-		gate.ServeHTTP(w, r)
-	})
 }
 
 func guard(l net.Listener, proxies gate.Proxies, most int) net.Listener {

@@ -16,6 +16,7 @@ import (
 	"github.com/usherauth/usher/internal/server"
 	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth/endpoint"
+	"github.com/usherauth/usher/oauth/page"
 	"github.com/usherauth/usher/store"
 	"github.com/usherauth/usher/store/accounts"
 	"github.com/usherauth/usher/store/redisconn"
@@ -33,13 +34,15 @@ type companion struct {
 
 	mu   sync.RWMutex
 	now  http.Handler // nil: not yet
-	last error
+	last error        // why it does not serve; with a handler: what it last found wrong with its database
 }
 
 const (
 	// retryCompanion is how often a database that cannot be used is tried again: somebody may start it, or grant what it
 	// lacks.
 	retryCompanion = 2 * time.Second
+	// watchCompanion is how often a database in use is looked at, grants and schema included: /readyz would not notice else.
+	watchCompanion = 2 * time.Second
 	// sweepStates is how often states that nobody came back with are removed.
 	sweepStates = 10 * time.Minute
 )
@@ -84,14 +87,18 @@ var errNotOpen = errors.New("not open yet")
 func (x *companion) run(ctx context.Context) error {
 	defer x.close()
 	if x.limit != nil {
-		go x.limit.Run(ctx)
+		counting := make(chan struct{})
+		go func() { defer close(counting); x.limit.Run(ctx) }()
+		defer func() { <-counting }() // before its connections are closed
 	}
 	for told := ""; ; {
 		opening, cancel := context.WithTimeout(ctx, 5*time.Second)
 		db, err := accounts.Open(opening, x.parts.store)
 		cancel()
 		if err == nil {
-			return x.serve(ctx, db)
+			if err = x.serve(ctx, db); err == nil {
+				return nil
+			}
 		}
 		if x.alone && store.Permanent(err) {
 			return err
@@ -109,25 +116,48 @@ func (x *companion) run(ctx context.Context) error {
 	}
 }
 
+// serve serves until ctx ends. It fails only where the parts do not fit together.
 func (x *companion) serve(ctx context.Context, db *accounts.Store) error {
 	defer db.Close()
 	handler, err := x.parts.handler(db)
 	if err != nil {
-		return err
+		return &store.UnusableError{Err: err} // not of the database, but waiting does not mend it either
 	}
 	x.set(handler, nil)
 	x.log.Info("people sign in here", "page", x.c.Origin()+"/sign-in", "api", x.c.Origin()+x.c.AuthPath())
+	looking, sweeping := time.NewTicker(watchCompanion), time.NewTicker(sweepStates)
+	defer looking.Stop()
+	defer sweeping.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(sweepStates):
+		case <-looking.C:
+			x.look(ctx, db, handler)
+		case <-sweeping.C:
+			if err := db.SweepVerifications(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				x.log.Warn("states of sign-ins that nobody finished could not be removed", "error", err)
+			}
 		}
-		sweeping, cancel := context.WithTimeout(ctx, 5*time.Second)
-		if err := db.SweepVerifications(sweeping, time.Now()); err != nil && ctx.Err() == nil {
-			x.log.Warn("states of sign-ins that nobody finished could not be removed", "error", err)
-		}
-		cancel()
+	}
+}
+
+// look tells the log and /readyz when the database stops being of use, and when it is again. Requests go on trying: each
+// is answered by what it finds itself.
+func (x *companion) look(ctx context.Context, db *accounts.Store, handler http.Handler) {
+	pinging, cancel := context.WithTimeout(ctx, watchCompanion)
+	defer cancel()
+	err := db.Ping(pinging)
+	if ctx.Err() != nil {
+		return // it is the end that was noticed
+	}
+	_, before := x.state()
+	x.set(handler, err)
+	switch {
+	case err != nil && before == nil:
+		x.log.Error("nobody can sign in until this is mended", "error", err)
+	case err == nil && before != nil:
+		x.log.Info("people can sign in again")
 	}
 }
 
@@ -162,6 +192,19 @@ func (x *companion) note() server.Note {
 	}}
 }
 
+// notes are what /readyz says of what it uses besides its database.
+func (x *companion) notes() []server.Note {
+	if x.limit == nil {
+		return nil
+	}
+	return []server.Note{{Name: "rate_limits", Say: func() string {
+		if x.limit.Sharing() {
+			return "shared"
+		}
+		return "counted in this process alone: redis.url does not answer"
+	}}}
+}
+
 // Ping is its whole readiness, where it is served alone.
 func (x *companion) Ping(context.Context) error {
 	_, err := x.state()
@@ -179,6 +222,10 @@ func (x *companion) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Retry-After", "2")
 	h.Set("Cache-Control", "no-store")
+	if x.parts.draws(r.URL.Path) {
+		x.parts.pages.Problem(w, http.StatusServiceUnavailable, page.Problem{Explanation: page.Explain("internal_server_error", ""), Retry: r.URL.Path})
+		return
+	}
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = w.Write([]byte(`{"message":"Signing in is not possible right now","code":"SERVICE_UNAVAILABLE"}`))

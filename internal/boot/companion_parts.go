@@ -87,8 +87,12 @@ func always(d time.Duration) time.Duration {
 	return d
 }
 
+// accountsTimeout is what a call of the database may take: longer than another writer of SQLite is waited for, and shorter
+// than anybody looks at a blank page. Without it, a server that says nothing would hold every request.
+const accountsTimeout = 6 * time.Second
+
 func accountsConfig(c *config.Config) accounts.Config {
-	a := accounts.Config{URL: c.Store.URL.Reveal(), Tables: tables(c)}
+	a := accounts.Config{URL: c.Store.URL.Reveal(), Tables: tables(c), Timeout: accountsTimeout}
 	if s := &c.Store.Secondary; !s.URL.IsZero() {
 		a.Redis = &accounts.Redis{
 			URL: s.URL.Reveal(), Prefix: s.Prefix, StoreSessionInDatabase: s.StoreSessionInDatabase,
@@ -240,7 +244,12 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 // serves reports whether a path is the companion's: the pages', or below the API's. It compares what was sent, for
 // nothing is tidied up here.
 func (p *companionParts) serves(path string) bool {
-	return path == front.SignInPath || path == front.AccountPath || path == p.server.BasePath || strings.HasPrefix(path, p.server.BasePath+"/")
+	return p.draws(path) || path == p.server.BasePath || strings.HasPrefix(path, p.server.BasePath+"/")
+}
+
+// draws reports whether a path is that of a page.
+func (p *companionParts) draws(path string) bool {
+	return path == front.SignInPath || path == front.AccountPath
 }
 
 // ProviderNames are those that need no more than a client's id and secret.

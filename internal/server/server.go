@@ -84,11 +84,13 @@ func Serve(ctx context.Context, c Config) error {
 		s := &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       30 * time.Second, // bodies are never read; this bounds who sends one all the same
-			WriteTimeout:      c.WriteLimit,     // who does not listen would hold a connection for ever
-			IdleTimeout:       3 * time.Minute,  // longer than the proxies' own, so that they close first
-			MaxHeaderBytes:    256 << 10,        // beyond the gate's limits, so that it can say why it refuses
-			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+			// From a request's beginning until its body was read, which the gate never does and the sign-in server to 64 KiB.
+			// What is not answered by then sees its context end: three calls to a provider that answers none.
+			ReadTimeout:    30 * time.Second,
+			WriteTimeout:   c.WriteLimit,    // so that nobody holds an answer by not reading it
+			IdleTimeout:    3 * time.Minute, // longer than the proxies' own, so that they close first
+			MaxHeaderBytes: 256 << 10,       // beyond the gate's limits, so that it can say why it refuses
+			ErrorLog:       slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 
 			DisableGeneralOptionsHandler: true, // an original "OPTIONS *" is for the gate to refuse
 		}

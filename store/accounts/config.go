@@ -15,6 +15,10 @@ type Config struct {
 	Tables   betterauth.Tables // zero: Better Auth's own names
 	MaxConns int               // zero: 8 of PostgreSQL, 4 readers and a writer of SQLite
 
+	// What a call may take. Zero: as long as its context. Identify bounds its own statements; those of what it is given have
+	// the context that they are given.
+	Timeout time.Duration
+
 	Redis *Redis // nil: there is no secondary storage; sessions and verifications are rows
 
 	Now func() time.Time // nil: time.Now

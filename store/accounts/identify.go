@@ -69,6 +69,8 @@ const attempts = 8
 // the transaction without effect, and is returned as it is. Users that were changed are brought into the secondary storage
 // after the transaction, so an error of that storage says nothing against what was written.
 func (s *Store) Identify(ctx context.Context, providerID, accountID, email string, do func(Tx) error) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	var touched []string
 	err := s.use(ctx, func() (err error) {
 		touched, err = s.identify(ctx, locks(providerID, accountID, lower(email)), do)

@@ -9,6 +9,8 @@ import (
 
 // OrganizationsOf lists what a user belongs to, the oldest membership first, at most 100.
 func (s *Store) OrganizationsOf(ctx context.Context, userID string) (all []record.Organization, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "list organizations", func(sc *schema) (err error) {
 		all, _, err = joined(ctx, sc, s.reader, "organization", organizationCells, "id", "organizationId", condition{"userId", userID}, many)
 		return err
@@ -18,6 +20,8 @@ func (s *Store) OrganizationsOf(ctx context.Context, userID string) (all []recor
 
 // Organization finds an organization by id or by slug; nil: there is none.
 func (s *Store) Organization(ctx context.Context, idOrSlug string, bySlug bool) (o *record.Organization, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	by := condition{"id", idOrSlug}
 	if bySlug {
 		by.field = "slug"
@@ -34,6 +38,8 @@ func (s *Store) Organization(ctx context.Context, idOrSlug string, bySlug bool) 
 
 // Member finds a membership; nil: there is none. Of several, which only hand-made rows can be, it is the oldest.
 func (s *Store) Member(ctx context.Context, organizationID, userID string) (m *record.Member, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "find member", func(sc *schema) (err error) {
 		if !sc.names.Organizations {
 			return nil
@@ -47,6 +53,8 @@ func (s *Store) Member(ctx context.Context, organizationID, userID string) (m *r
 
 // Members lists memberships of an organization, the oldest first, and beside each its user.
 func (s *Store) Members(ctx context.Context, organizationID string, most int) (members []record.Member, users []record.User, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "list members", func(sc *schema) (err error) {
 		users, members, err = joined(ctx, sc, s.reader, "user", userCells, "id", "userId", condition{"organizationId", organizationID}, most)
 		return err
@@ -86,6 +94,8 @@ func joined[R any](ctx context.Context, sc *schema, db querier, model string, ce
 
 // Invitations lists those of an organization, at most 100, whatever became of them.
 func (s *Store) Invitations(ctx context.Context, organizationID string) (all []record.Invitation, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "list invitations", func(sc *schema) (err error) {
 		if !sc.names.Organizations || !sc.names.Has("invitation", "organizationId") {
 			return nil
@@ -98,6 +108,8 @@ func (s *Store) Invitations(ctx context.Context, organizationID string) (all []r
 
 // Teams lists those of an organization, at most 100.
 func (s *Store) Teams(ctx context.Context, organizationID string) (all []record.Team, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "list teams", func(sc *schema) (err error) {
 		if !sc.names.Teams {
 			return nil

@@ -68,6 +68,8 @@ func (c *AccountChange) conditions(now time.Time) []condition {
 
 // User finds a user by id; nil: there is none.
 func (s *Store) User(ctx context.Context, id string) (u *record.User, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "find user", func(sc *schema) (err error) {
 		u, err = first(find(ctx, sc, s.reader, "user", userCells, []condition{{"id", id}}, "", 1, nil))
 		return err
@@ -78,6 +80,8 @@ func (s *Store) User(ctx context.Context, id string) (u *record.User, err error)
 // UpdateUser changes a user, also where his sessions carry him in the secondary storage, and returns him as he is then;
 // nil: there is none. An e-mail address that somebody else has is ErrTaken.
 func (s *Store) UpdateUser(ctx context.Context, id string, change UserChange, now time.Time) (*record.User, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	var found int64
 	err := s.do(ctx, "update user", func(sc *schema) (err error) {
 		found, err = sc.update(ctx, s.writer, "user", change.conditions(now), []condition{{"id", id}})
@@ -122,6 +126,8 @@ func accountsOf(ctx context.Context, sc *schema, db querier, userID string) ([]r
 
 // AccountsOf lists a user's accounts, at most 100, in the database's own order, as Better Auth does.
 func (s *Store) AccountsOf(ctx context.Context, userID string) (all []record.Account, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "list accounts", func(sc *schema) (err error) {
 		all, err = accountsOf(ctx, sc, s.reader, userID)
 		return err
@@ -131,6 +137,8 @@ func (s *Store) AccountsOf(ctx context.Context, userID string) (all []record.Acc
 
 // UpdateAccount changes an account by its own id.
 func (s *Store) UpdateAccount(ctx context.Context, id string, change AccountChange, now time.Time) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	return s.do(ctx, "update account", func(sc *schema) error {
 		_, err := sc.update(ctx, s.writer, "account", change.conditions(now), []condition{{"id", id}})
 		return err
@@ -139,6 +147,8 @@ func (s *Store) UpdateAccount(ctx context.Context, id string, change AccountChan
 
 // DeleteAccount deletes an account by its own id.
 func (s *Store) DeleteAccount(ctx context.Context, id string) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	return s.do(ctx, "delete account", func(sc *schema) error {
 		return sc.remove(ctx, s.writer, "account", []condition{{"id", id}})
 	})

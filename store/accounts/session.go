@@ -13,6 +13,8 @@ import (
 // CreateSession makes a session of this user. It sets the session's id. The user is what the secondary storage keeps
 // beside the session.
 func (s *Store) CreateSession(ctx context.Context, sess *record.Session, u *record.User) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if s.config.sessionRows() {
 		err := s.do(ctx, "create session", func(sc *schema) error {
 			return sc.insert(ctx, s.writer, "session", &sess.ID, sessionCells(sess))
@@ -30,6 +32,8 @@ func (s *Store) CreateSession(ctx context.Context, sess *record.Session, u *reco
 // FindSession finds a session and its user by the token; nil: there is none. Sessions that have expired are answered like
 // any other.
 func (s *Store) FindSession(ctx context.Context, token string) (*record.Session, *record.User, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if !store.Askable(token) {
 		return nil, nil, nil
 	}
@@ -85,6 +89,8 @@ func (sc *schema) same(alias, model, field, otherAlias, otherModel, otherField s
 
 // RefreshSession moves the end of a session, and sets sess accordingly. False: it is gone.
 func (s *Store) RefreshSession(ctx context.Context, sess *record.Session, expiresAt, now time.Time) (bool, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	found, err := s.updateSession(ctx, "refresh session", sess,
 		[]condition{{"expiresAt", expiresAt}, {"updatedAt", now}},
 		[]change{{"expiresAt", quoted(record.Time(expiresAt))}, {"updatedAt", quoted(record.Time(now))}})
@@ -97,6 +103,8 @@ func (s *Store) RefreshSession(ctx context.Context, sess *record.Session, expire
 // SetActiveOrganization changes which organization a session prefers, and sets sess accordingly; nil: none. As Better Auth,
 // it leaves the active team as it is, and updatedAt where the session is only in the secondary storage.
 func (s *Store) SetActiveOrganization(ctx context.Context, sess *record.Session, organizationID *string, now time.Time) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	value := "null"
 	if organizationID != nil {
 		value = quoted(*organizationID)
@@ -137,6 +145,8 @@ func (s *Store) updateSession(ctx context.Context, what string, sess *record.Ses
 
 // DeleteSession ends a session. Where rows outlive their sessions, its row ends now.
 func (s *Store) DeleteSession(ctx context.Context, token string) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if !store.Askable(token) {
 		return nil
 	}
@@ -155,6 +165,8 @@ func (s *Store) DeleteSession(ctx context.Context, token string) error {
 
 // DeleteSessionsOf ends all sessions of a user but the one that has exceptToken; empty: none is kept.
 func (s *Store) DeleteSessionsOf(ctx context.Context, userID, exceptToken string) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if s.cache != nil {
 		if err := s.deleteValuesOf(ctx, userID, exceptToken); err != nil {
 			return err
@@ -222,6 +234,8 @@ func (s *Store) end(ctx context.Context, sc *schema, conditions []condition, exc
 // SessionsOf lists the sessions of a user that have not ended, at most 100, in the database's own order, as Better Auth
 // does.
 func (s *Store) SessionsOf(ctx context.Context, userID string) (all []record.Session, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if s.cache != nil && (!s.config.sessionRows() || s.config.preserved()) {
 		return s.cache.sessions(ctx, userID)
 	}

@@ -79,6 +79,14 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	return s, nil
 }
 
+// within is a call's own time.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.config.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.config.Timeout)
+}
+
 // openFile opens the file that SQLite's path names now.
 func (s *Store) openFile(ctx context.Context) error {
 	c := &s.config

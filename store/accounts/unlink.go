@@ -21,6 +21,8 @@ var (
 // stays: ErrLastAccount, which comes before ErrNoAccount as in Better Auth. Counting and deleting is one step: of two who
 // unlink at once one waits, and then counts what the other has left. Better Auth counts first and deletes later.
 func (s *Store) Unlink(ctx context.Context, userID, id string, lastToo bool) (gone *record.Account, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, "unlink account", func(sc *schema) error {
 		return s.transact(ctx, func(tx querier) (err error) {
 			gone, err = unlink(ctx, sc, tx, userID, id, lastToo)

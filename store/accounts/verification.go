@@ -12,6 +12,8 @@ import (
 // PutVerification keeps a value under an identifier until expiresAt. The identifier is written as it is given: whether it
 // is hashed is the caller's business.
 func (s *Store) PutVerification(ctx context.Context, identifier, value string, expiresAt, now time.Time) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	v := &verification{identifier: identifier, value: value, expiresAt: expiresAt, createdAt: now, updatedAt: now}
 	if s.config.verificationRows() {
 		err := s.do(ctx, "put verification", func(sc *schema) error {
@@ -29,6 +31,8 @@ func (s *Store) PutVerification(ctx context.Context, identifier, value string, e
 
 // FindVerification finds the youngest value of an identifier that has not expired, and leaves it there.
 func (s *Store) FindVerification(ctx context.Context, identifier string) (value string, found bool, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if s.cache != nil {
 		v, err := s.cache.findVerification(ctx, identifier)
 		if err != nil || v != nil || !s.config.verificationRows() {
@@ -47,6 +51,8 @@ func (s *Store) FindVerification(ctx context.Context, identifier string) (value 
 // TakeVerification takes the youngest value of an identifier away, with all others of it: of all who ask at the same time
 // exactly one is told. One that has expired is taken away as well, and not found.
 func (s *Store) TakeVerification(ctx context.Context, identifier string) (value string, found bool, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if !s.config.verificationRows() {
 		return s.valid(s.cache.takeVerification(ctx, identifier))
 	}
@@ -100,6 +106,8 @@ func (sc *schema) take(ctx context.Context, db querier, identifier string) (*ver
 
 // SweepVerifications deletes the rows that expired before. A secondary storage forgets by itself.
 func (s *Store) SweepVerifications(ctx context.Context, before time.Time) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if !s.config.verificationRows() {
 		return nil
 	}

@@ -60,6 +60,7 @@ type site struct {
 	turn   atomic.Pointer[url.URL]
 	usher  *testenv.Proc
 	people []testenv.OIDCPerson
+	lines  []string // of Usher's configuration, besides addresses
 }
 
 // storage is where both sides keep their rows.
@@ -137,6 +138,7 @@ func newSite(t *testing.T, in storage, more []string, options map[string]any) *s
 
 func (s *site) startUsher(t *testing.T, lines ...string) {
 	t.Helper()
+	s.lines = lines
 	addresses := [3]string{}
 	for i := range addresses {
 		addresses[i] = fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
