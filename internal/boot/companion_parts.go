@@ -1,10 +1,12 @@
 package boot
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth"
+	"github.com/usherauth/usher/oauth/account"
 	"github.com/usherauth/usher/oauth/endpoint"
 	"github.com/usherauth/usher/oauth/flow"
 	"github.com/usherauth/usher/oauth/front"
@@ -30,6 +33,7 @@ type companionParts struct {
 	providers []provider.Provider
 	pages     *page.Pages
 	secure    bool
+	unlinkAll bool               // accountLinking.allowUnlinkingAll
 	forget    func(token string) // nil: nobody remembers
 	audit     *audit
 	log       *slog.Logger
@@ -55,18 +59,19 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if p.pages, err = pages(c); err != nil {
 		return nil, err
 	}
-	account, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	kept, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	p.unlinkAll = linking.AllowUnlinkingAll
 	p.server = oauth.Config{
 		BaseURL: c.Origin(), BasePath: c.AuthPath(), Origins: origins, Keys: sealKeys(c), Cookies: cookies, Reader: reader,
 		Providers: p.providers, Proxies: c.Proxies(), Limiter: limiter, Log: log, Observe: p.audit.signIn,
 		Accounts: oauth.Accounts{
-			EncryptTokens: account.EncryptOAuthTokens, KeepTokens: !account.UpdateAccountOnSignIn,
+			EncryptTokens: kept.EncryptOAuthTokens, KeepTokens: !kept.UpdateAccountOnSignIn,
 			TrustedProviders: linking.TrustedProviders, LinkingDisabled: !linking.Enabled, ImplicitLinkingDisabled: linking.DisableImplicitLinking,
 			AnyLocalEmail: !linking.RequireLocalEmailVerified, DifferentEmails: linking.AllowDifferentEmails, UpdateUserOnLink: linking.UpdateUserInfoOnLink,
 		},
 		State: oauth.StateOptions{
-			InCookie: account.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
-			SkipCookieCheck: account.SkipStateCookieCheck,
+			InCookie: kept.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
+			SkipCookieCheck: kept.SkipStateCookieCheck,
 		},
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
@@ -185,11 +190,21 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session})
+	var api *oauth.Server // ends sessions at providers, and is made of the rooms
+	sessions := session.New(session.Config{
+		Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session,
+		EndSession: func(ctx context.Context, userID, back, state string) string {
+			return api.EndSession(ctx, userID, back, state)
+		},
+	})
+	own := account.New(account.Config{
+		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
+		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
+	})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
-	serving.Routes = append(sessions.Routes(), organizations.Routes()...)
-	api, err := oauth.New(serving)
-	if err != nil {
+	serving.Routes = slices.Concat(sessions.Routes(), own.Routes(), organizations.Routes())
+	var err error
+	if api, err = oauth.New(serving); err != nil {
 		return nil, err
 	}
 	var named []front.Provider
@@ -221,7 +236,6 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 func (p *companionParts) serves(path string) bool {
 	return path == front.SignInPath || path == front.AccountPath || path == p.server.BasePath || strings.HasPrefix(path, p.server.BasePath+"/")
 }
-
 
 // ProviderNames are those that need no more than a client's id and secret.
 func ProviderNames() []string { return provider.Presets() }

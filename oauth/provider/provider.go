@@ -90,7 +90,8 @@ type Signer interface {
 
 // Ender is what providers can where signing out may end the session at the provider, too.
 type Ender interface {
-	EndSession(idToken, state string) (url string, ok bool)
+	// EndSession is where that is done. back is where the provider leads afterwards, absolute; empty: what is configured.
+	EndSession(idToken, back, state string) (url string, ok bool)
 }
 
 // AccountRules are what linking reads of a provider's options.
