@@ -108,6 +108,7 @@ var explanations = map[string]Explanation{
 	},
 	"ACCOUNT_NOT_FOUND": {
 		Title: "That account is not there any more", Text: "It was unlinked before, perhaps in another window.",
+		Hints: []string{"The list below shows what is linked now."},
 	},
 	"FAILED_TO_UNLINK_LAST_ACCOUNT": {
 		Title: "That is your only way to sign in", Text: "Without it nobody could enter this account any more, not even you.",
