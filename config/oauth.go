@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // OAuth is signing in through Usher itself, at /api/auth, with the pages for it.
@@ -130,13 +129,6 @@ func (c *Config) RateLimited() bool {
 var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func checkOAuth(c *Config, f *findings) {
-	r := &c.BetterAuth.RateLimit
-	if r.Window < time.Second || r.Window > time.Hour {
-		f.problem("better_auth.rate_limit.window", "%s: write 1s to 1h", formatDuration(r.Window))
-	}
-	if r.Max < 1 {
-		f.problem("better_auth.rate_limit.max", "%d: must be 1 at least; to limit nothing, set enabled: false", r.Max)
-	}
 	if !c.Enabled || !c.OAuth.Enabled || len(c.OAuth.Providers) == 0 {
 		return
 	}
@@ -179,8 +171,14 @@ func checkProvider(c *Config, name string, f *findings) {
 		f.warn(key+".client_secret", "is missing; most providers refuse to exchange a code without it")
 	}
 	for _, one := range []struct{ key, value string }{
-		{"discovery_url", p.DiscoveryURL}, {"authorization_url", p.AuthorizationURL}, {"token_url", p.TokenURL},
-		{"user_info_url", p.UserInfoURL}, {"issuer", p.Issuer}, {"authority", p.Authority}, {"login_url", p.LoginURL}, {"redirect_uri", p.RedirectURI},
+		{"discovery_url", p.DiscoveryURL},
+		{"authorization_url", p.AuthorizationURL},
+		{"token_url", p.TokenURL},
+		{"user_info_url", p.UserInfoURL},
+		{"issuer", p.Issuer},
+		{"authority", p.Authority},
+		{"login_url", p.LoginURL},
+		{"redirect_uri", p.RedirectURI},
 	} {
 		if one.value == "" {
 			continue

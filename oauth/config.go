@@ -25,7 +25,6 @@ type Store interface {
 	FindVerification(ctx context.Context, identifier string) (value string, found bool, err error)
 	TakeVerification(ctx context.Context, identifier string) (value string, found bool, err error)
 	SweepVerifications(ctx context.Context, before time.Time) error
-	AccountsOf(ctx context.Context, userID string) ([]record.Account, error)
 	Identify(ctx context.Context, providerID, accountID, email string, do func(accounts.Tx) error) error
 	Shape() record.Shape
 }
@@ -43,9 +42,13 @@ type Config struct {
 	Store   Store
 
 	Providers []provider.Provider // no two of one id
-	Accounts  Accounts
-	State     StateOptions
-	Sessions  Sessions
+	// IDPInitiated are the ids of those at which a flow may begin (allowIdpInitiated): a callback without a state starts a
+	// sign-in of its own there, whose code is thrown away.
+	IDPInitiated []string
+
+	Accounts Accounts
+	State    StateOptions
+	Sessions Sessions
 
 	Proxies gate.Proxies
 	Limiter endpoint.Limiter // nil: nobody is limited

@@ -1,10 +1,8 @@
 package boot
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -34,8 +32,8 @@ type companionParts struct {
 	providers []provider.Provider
 	pages     *page.Pages
 	secure    bool
-	unlinkAll bool               // accountLinking.allowUnlinkingAll
 	forget    func(token string) // nil: nobody remembers
+	unlinkAll bool               // whether the last account may be unlinked
 	audit     *audit
 	log       *slog.Logger
 }
@@ -60,19 +58,19 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if p.pages, err = pages(c); err != nil {
 		return nil, err
 	}
-	kept, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	options, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
 	p.unlinkAll = linking.AllowUnlinkingAll
 	p.server = oauth.Config{
 		BaseURL: c.Origin(), BasePath: c.AuthPath(), Origins: origins, Keys: sealKeys(c), Cookies: cookies, Reader: reader,
 		Providers: p.providers, Proxies: c.Proxies(), Limiter: limiter, Log: log, Observe: p.audit.signIn,
 		Accounts: oauth.Accounts{
-			EncryptTokens: kept.EncryptOAuthTokens, KeepTokens: !kept.UpdateAccountOnSignIn,
+			EncryptTokens: options.EncryptOAuthTokens, KeepTokens: !options.UpdateAccountOnSignIn,
 			TrustedProviders: linking.TrustedProviders, LinkingDisabled: !linking.Enabled, ImplicitLinkingDisabled: linking.DisableImplicitLinking,
 			AnyLocalEmail: !linking.RequireLocalEmailVerified, DifferentEmails: linking.AllowDifferentEmails, UpdateUserOnLink: linking.UpdateUserInfoOnLink,
 		},
 		State: oauth.StateOptions{
-			InCookie: kept.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
-			SkipCookieCheck: kept.SkipStateCookieCheck,
+			InCookie: options.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
+			SkipCookieCheck: options.SkipStateCookieCheck,
 		},
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
@@ -140,9 +138,7 @@ func sealKeys(c *config.Config) *seal.Keys {
 func Providers(c *config.Config) ([]provider.Provider, error) {
 	var all []provider.Provider
 	client := &http.Client{Transport: http.DefaultTransport} // with the standard proxy and certificate variables
-	configured := c.SignInProviders()
-	for _, name := range slices.Sorted(maps.Keys(configured)) { // in the same order on every start and replica
-		p := configured[name]
+	for name, p := range c.SignInProviders() {
 		made, err := provider.New(name, providerOptions(p), client, nil)
 		if err != nil {
 			return nil, fmt.Errorf("oauth.providers.%s: %w", name, err)
@@ -169,6 +165,19 @@ func providerOptions(p config.Provider) provider.Options {
 	return o
 }
 
+// CheckSignIn says what of the sign-in server's configuration only shows when its parts are made: an option that a
+// provider does not know, a logo that is no image.
+func CheckSignIn(c *config.Config) error {
+	if !c.Companion() {
+		return nil
+	}
+	_, err := Providers(c)
+	if _, drawn := pages(c); err == nil {
+		err = drawn
+	}
+	return err
+}
+
 // pages are drawn with the brand of the configuration.
 func pages(c *config.Config) (*page.Pages, error) {
 	b := c.OAuth.Brand
@@ -193,31 +202,25 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	var api *oauth.Server // ends sessions at providers, and is made of the rooms
-	sessions := session.New(session.Config{
-		Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session,
-		EndSession: func(ctx context.Context, userID, back, state string) string {
-			return api.EndSession(ctx, userID, back, state)
-		},
-	})
-	own := account.New(account.Config{
+	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
+	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
+	people := account.New(account.Config{
 		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
 		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
 	})
-	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
-	serving.Routes = slices.Concat(sessions.Routes(), own.Routes(), organizations.Routes())
-	var err error
-	if api, err = oauth.New(serving); err != nil {
+	serving.Routes = slices.Concat(sessions.Routes(), organizations.Routes(), people.Routes())
+	api, err := oauth.New(serving)
+	if err != nil {
 		return nil, err
 	}
 	var named []front.Provider
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
-	slices.SortFunc(named, func(a, b front.Provider) int {
+	slices.SortFunc(named, func(a, b front.Provider) int { // in the same order on every start and replica
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	})
-	people, err := front.New(front.Config{
+	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {
 			_, err := serving.Origins.ReturnURL(url)
@@ -229,8 +232,8 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if people.Serves(r.URL.Path) {
-			people.ServeHTTP(w, r)
+		if pages.Serves(r.URL.Path) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

@@ -105,15 +105,12 @@ func (w *world) serve() http.Handler {
 		Providers: providers, Now: w.time, Log: log, Limiter: w,
 		Accounts: oauth.Accounts{DifferentEmails: true},
 	}
-	var api *oauth.Server
 	c.Routes = slices.Concat(
-		session.New(session.Config{Store: w.store, Shape: w.store.Shape(), EndSession: func(ctx context.Context, user, back, state string) string {
-			return api.EndSession(ctx, user, back, state)
-		}}).Routes(),
+		session.New(session.Config{Store: w.store, Shape: w.store.Shape(), EndSession: w.atProvider(providers)}).Routes(),
 		account.New(account.Config{Store: w.store, Shape: w.store.Shape(), Providers: providers}).Routes(),
 		organization.New(organization.Config{Store: w.store, Shape: w.store.Shape()}).Routes(),
 	)
-	api, err = oauth.New(c)
+	api, err := oauth.New(c)
 	must(w.T, err)
 	slices.SortFunc(named, func(a, b front.Provider) int { return strings.Compare(a.ID, b.ID) })
 	pages, err := page.New(page.Brand{Name: "Example"})
@@ -130,6 +127,28 @@ func (w *world) serve() http.Handler {
 		}
 		api.ServeHTTP(rw, r)
 	})
+}
+
+// atProvider is where one of the accounts' providers ends sessions.
+func (w *world) atProvider(providers []provider.Provider) func(ctx context.Context, user, back, state string) string {
+	return func(ctx context.Context, user, back, state string) string {
+		all, err := w.store.AccountsOf(ctx, user)
+		if err != nil {
+			w.Error(err)
+		}
+		for _, one := range all {
+			for _, p := range providers {
+				ender, ok := p.(provider.Ender)
+				if !ok || p.ID() != one.ProviderID || one.IDToken == nil {
+					continue
+				}
+				if to, ok := ender.EndSession(*one.IDToken, back, state); ok {
+					return to
+				}
+			}
+		}
+		return ""
+	}
 }
 
 func must(t *testing.T, err error) {

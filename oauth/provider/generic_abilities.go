@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -44,11 +46,8 @@ func (g refreshingGeneric) EndSession(idToken, back, state string) (string, bool
 	if idToken != "" {
 		p = append(p, params("id_token_hint", idToken)...)
 	}
-	if back == "" {
-		back = g.o.PostLogoutRedirect
-	}
-	if back != "" {
-		p = append(p, params("post_logout_redirect_uri", back, "client_id", g.client.id)...)
+	if to := cmp.Or(back, g.o.PostLogoutRedirect); to != "" {
+		p = append(p, params("post_logout_redirect_uri", to, "client_id", g.client.id)...)
 		p = append(p, present(params("state", state))...)
 	} else if idToken == "" {
 		p = append(p, params("client_id", g.client.id)...)
@@ -113,9 +112,12 @@ func (g verifyingGeneric) VerifyIDToken(ctx context.Context, token, nonce string
 	if err != nil {
 		return nil, failure(g.id, ErrIDToken, err)
 	}
+	if claims.Text("email") == "" {
+		return nil, failure(g.id, ErrUserInfo, errors.New("no e-mail in the id_token, and no access token to ask with"))
+	}
 	i, err := g.fromClaims(m, claims)
 	if err != nil {
-		return nil, failure(g.id, ErrIDToken, err)
+		return nil, failure(g.id, ErrUserInfo, err)
 	}
 	return i, nil
 }

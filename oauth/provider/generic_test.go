@@ -336,16 +336,15 @@ func TestEndSession(t *testing.T) {
 		t.Error("an end before discovery")
 	}
 	visit(t, idp, p)
-	for _, c := range []struct{ redirect, back, token, state, want string }{
-		{"", "", "IDT", "S", "?id_token_hint=IDT"},
-		{"", "", "", "", "?client_id=client-1"},
-		{"https://app.example/never", "https://app.example/bye", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
-		{"https://app.example/bye", "", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
+	for _, c := range []struct{ redirect, token, state, want string }{
+		{"", "IDT", "S", "?id_token_hint=IDT"},
+		{"", "", "", "?client_id=client-1"},
+		{"https://app.example/bye", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
 	} {
 		o.PostLogoutRedirect = c.redirect
 		p := acme(t, idp, o)
 		visit(t, idp, p)
-		if got, ok := p.(provider.Ender).EndSession(c.token, c.back, c.state); !ok || got != idp.URL+"/end-session"+c.want {
+		if got, ok := p.(provider.Ender).EndSession(c.token, "", c.state); !ok || got != idp.URL+"/end-session"+c.want {
 			t.Errorf("%+v: %q %v", c, got, ok)
 		}
 	}
@@ -385,9 +384,20 @@ func TestNativeAppsSignIn(t *testing.T) {
 			t.Errorf("nonce %q: %v", n, err)
 		}
 	}
-	for _, junk := range []string{"", "x", "a.b.c", "..", token + "x", strings.Repeat("a", 100<<10) + ".b.c"} {
+	parts := strings.Split(token, ".")
+	asJSON := `{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`
+	for _, junk := range []string{asJSON, asJSON + "..", "", "x", "a.b.c", "..", token + "x", strings.Repeat("a", 100<<10) + ".b.c"} {
 		if _, err := v.VerifyIDToken(t.Context(), junk, ""); !errors.Is(err, provider.ErrIDToken) {
 			t.Errorf("%.20q: %v", junk, err)
+		}
+	}
+	nobody := oauthtest.Alice()
+	nobody.Sub = "undefined"
+	mailless := oauthtest.Alice()
+	mailless.Email = ""
+	for _, person := range []oauthtest.Person{nobody, mailless} {
+		if _, err := v.VerifyIDToken(t.Context(), idp.IDToken(person, "", ""), ""); !errors.Is(err, provider.ErrUserInfo) || errors.Is(err, provider.ErrIDToken) {
+			t.Errorf("a good token that names nobody: %v", err)
 		}
 	}
 	o := idp.Options()
