@@ -40,6 +40,9 @@ func (p *companionParts) atProvider(db *accounts.Store) func(ctx context.Context
 				continue
 			}
 			asked[all[i].ProviderID] = true
+			if d, ok := e.(provider.Discoverer); ok && d.Discover(ctx) != nil {
+				continue // nobody has signed in since the start, and the provider is away
+			}
 			token := ""
 			if all[i].IDToken != nil {
 				token = *all[i].IDToken

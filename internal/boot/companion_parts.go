@@ -221,6 +221,9 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
+	slices.SortFunc(named, func(a, b front.Provider) int { // in the same order on every start and replica
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
 	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {

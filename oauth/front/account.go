@@ -3,6 +3,7 @@ package front
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/usherauth/usher/oauth/page"
@@ -48,13 +49,12 @@ func (f *Front) account(w http.ResponseWriter, r *http.Request) {
 		f.broken(w, r, err)
 		return
 	}
-	status := http.StatusOK
 	if code := r.URL.Query().Get("error"); code != "" {
 		why := page.Explain(code, f.name(r.URL.Query().Get("provider")))
-		v.Failed, status = &why, http.StatusOK
+		v.Failed = &why
 	}
 	v.Done = done[r.URL.Query().Get("done")]
-	f.Pages.Account(w, status, v)
+	f.Pages.Account(w, http.StatusOK, v)
 }
 
 // done are the words for what a form did. They come by the URL, so only these can be said.
@@ -87,10 +87,21 @@ func (f *Front) view(a *api, me *who) (page.Account, error) {
 		}
 		v.Accounts = append(v.Accounts, page.Linked{ID: one.ID, Provider: name, Since: day(one.CreatedAt), Last: len(accounts) == 1})
 	}
-	for _, p := range f.Providers {
-		v.Linkable = append(v.Linkable, page.Provider{ID: p.ID, Name: p.Name})
-	}
+	v.Linkable = f.linkable(accounts)
 	return v, nil
+}
+
+// linkable are the providers, those first that are no way in yet.
+func (f *Front) linkable(accounts []linked) []page.Provider {
+	var fresh, more []page.Provider
+	for _, p := range f.Providers {
+		if slices.ContainsFunc(accounts, func(one linked) bool { return one.ProviderID == p.ID }) {
+			more = append(more, page.Provider{ID: p.ID, Name: "another " + p.Name + " account"})
+			continue
+		}
+		fresh = append(fresh, page.Provider{ID: p.ID, Name: p.Name})
+	}
+	return append(fresh, more...)
 }
 
 // mostRoles is for how many organizations the role is asked: each takes a question of its own.
