@@ -39,7 +39,7 @@ e2e: parts ## only the end-to-end tests, through real proxies
 OUTAGE := 30s
 
 .PHONY: outage
-outage: parts ## every fault of docs/failure-modes.md, each for OUTAGE (30s) under load
+outage: parts ## every fault of docs/failure-modes.md, each for OUTAGE (30s) under load, and a table of them
 	USHER_OUTAGE=$(OUTAGE) go test -timeout 60m -v -run 'Fails|ALongerMemory' ./deploy/e2e
 
 .PHONY: bench
@@ -47,7 +47,7 @@ bench: parts ## benchmarks of the request path, as ratios within one run
 	go test -run '^$$' -bench . -benchmem ./gate ./betterauth ./extauthz ./forwardauth ./store/...
 
 .PHONY: load
-load: parts ## the figures of docs/performance.md: the real thing under load, ten minutes; LOAD="-quick -only 1,9" for less
+load: parts ## the figures of docs/performance.md: the real thing under load, a quarter of an hour; LOAD="-quick -only 1,9" for less
 	go test -timeout 30m -v -run TestFigures ./deploy/load -args -figures $(LOAD)
 
 .PHONY: fuzz

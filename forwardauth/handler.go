@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type Handler struct {
 	tickets tickets
 	log     *slog.Logger
 	checks  sync.Pool
+
+	spelled bool // whether every identity header's name is written as net/http would write it
 }
 
 // New makes a Handler.
@@ -46,7 +49,8 @@ func New(c Config) (*Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{gate: c.Gate, proxies: c.Proxies, tickets: tickets{c.TicketKey, c.Now}, log: c.Log}, nil
+	spelled := !slices.ContainsFunc(c.Gate.Headers().Names(), func(name string) bool { return http.CanonicalHeaderKey(name) != name })
+	return &Handler{gate: c.Gate, proxies: c.Proxies, tickets: tickets{c.TicketKey, c.Now}, log: c.Log, spelled: spelled}, nil
 }
 
 // dialect is how one proxy says what the original request was, and what it makes of an answer.
@@ -66,6 +70,7 @@ type check struct {
 	r       *http.Request // the question itself
 	q       *gate.Request // the original request, once it is read: always the one below
 	target  string        // what follows the path of the check: the original target, on Envoy
+	spelled bool          // Handler.spelled
 
 	request gate.Request
 	reply   gate.Answer
@@ -78,7 +83,7 @@ func (h *Handler) begin(r *http.Request) *check {
 	if !ok {
 		c = new(check)
 	}
-	c.r, c.q = r, &c.request
+	c.r, c.q, c.spelled = r, &c.request, h.spelled
 	return c
 }
 

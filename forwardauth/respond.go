@@ -12,7 +12,7 @@ type reply struct {
 	status int
 	lines  []gate.Header
 	body   string
-	known  int // how many lines, from the first, are known to be sound
+	known  int // how many lines, from the first, are known to be sound, their names spelled as net/http would
 }
 
 // plain writes an answer as it is, in the memory of the check.
@@ -20,6 +20,9 @@ func (c *check) plain(a *gate.Answer) reply {
 	out := plain(a, c.lines)
 	if a.Verdict == gate.Allow {
 		c.lines = out.lines
+	}
+	if !c.spelled {
+		out.known = 0
 	}
 	return out
 }
@@ -73,8 +76,12 @@ func respond(w http.ResponseWriter, r *http.Request, out reply) {
 	header := w.Header()
 	values := make([]string, len(out.lines)) // one allocation for all lines; no name occurs twice
 	for i, line := range out.lines {
+		name := line.Name
+		if i >= out.known {
+			name = http.CanonicalHeaderKey(name)
+		}
 		values[i] = line.Value
-		header[http.CanonicalHeaderKey(line.Name)] = values[i : i+1 : i+1]
+		header[name] = values[i : i+1 : i+1]
 	}
 	if r.ContentLength != 0 {
 		// A proxy announced a body that it does not send (HAProxy's auth-request.lua, an nginx that was not told to clear
@@ -83,7 +90,7 @@ func respond(w http.ResponseWriter, r *http.Request, out reply) {
 		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 has no need for it, and says so
 	}
 	w.WriteHeader(out.status)
-	if r.Method != http.MethodHead {
+	if out.body != "" && r.Method != http.MethodHead {
 		_, _ = io.WriteString(w, out.body) // a proxy that is gone needs no answer
 	}
 }

@@ -220,8 +220,7 @@ func TestTroubleOfARefresh(t *testing.T) {
 		"a panic of cookies": {func(_ *refreshed, s *gate.Sliding) { s.Cookie = func(string) gate.SetCookie { panic("oh") } }, "true gate: refresh: panic: oh", true},
 		"a deaf observer":    {func(_ *refreshed, s *gate.Sliding) { s.Observe = func(bool, error, time.Duration) { panic("oh") } }, "", true},
 	} {
-		var w *refreshed
-		w = newRefreshed(t, nil)
+		w := newRefreshed(t, nil)
 		adjusted := newRefreshed(t, nil, func(s *gate.Sliding) {
 			c.adjust(w, s)
 			s.Refresher = w.mover

@@ -3,6 +3,7 @@ package oauth
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/usherauth/usher/oauth/endpoint"
@@ -73,8 +74,7 @@ func (s *Server) callback(c *endpoint.Call) error {
 
 // freely is the provider at which a flow may begin; nil: none.
 func (s *Server) freely(c *endpoint.Call, query endpoint.Values) provider.Provider {
-	free, ok := s.providers[c.Param].(interface{ AllowsIDPInitiated() bool })
-	if !ok || !free.AllowsIDPInitiated() || query.Has("state") || query.Text("code") == "" {
+	if !slices.Contains(s.config.IDPInitiated, c.Param) || query.Has("state") || query.Text("code") == "" {
 		return nil
 	}
 	return s.provider(c.R.Context(), c.Param)
@@ -139,6 +139,8 @@ func (s *Server) exchange(c *endpoint.Call, p provider.Provider, query endpoint.
 	}
 	c.Log.WarnContext(c.R.Context(), "sign-in server: the provider did not establish an identity", "provider", p.ID(), "error", err)
 	switch {
+	case errors.Is(err, provider.ErrNoAccess): // the library goes on, and fails when it asks who it is
+		return nil, nil, noUserInfo
 	case errors.Is(err, provider.ErrExchange):
 		return nil, nil, invalidCode
 	case errors.Is(err, provider.ErrNoNonce):

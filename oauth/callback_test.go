@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/oauth"
 	"github.com/usherauth/usher/oauth/flow"
 	"github.com/usherauth/usher/oauth/oauthtest"
@@ -118,6 +119,25 @@ func TestErrorsOfTheCallback(t *testing.T) {
 				t.Errorf("%+v", last)
 			}
 		})
+	}
+}
+
+// a: where a provider may begin, its code is thrown away and a flow of our own begins.
+func TestAFlowThatBeginsAtTheProvider(t *testing.T) {
+	w := newWorld(t, func(c *oauth.Config) { c.IDPInitiated = []string{"first"} })
+	b := w.browser()
+	a := b.do("GET", "/api/auth/callback/first?code=theirs", "")
+	state := stateOf(w, a.Location)
+	if a.Code != 302 || !strings.HasPrefix(a.Location, "https://first.example/authorize?") || len(a.Cookies) != 1 || w.first.exchanged() != 0 {
+		t.Errorf("%+v", a)
+	}
+	if a = b.do("GET", "/api/auth/callback/first?code="+w.first.issue(ann())+"&state="+state, ""); a.Location != base {
+		t.Error(a.Location)
+	}
+	for _, path := range []string{"second?code=x", "first?code=x&state=", "first?error=x"} {
+		if a = w.browser().do("GET", "/api/auth/callback/"+path, ""); a.Location != api+"/error?error=state_not_found" {
+			t.Errorf("%s: %s", path, a.Location)
+		}
 	}
 }
 
@@ -360,6 +380,13 @@ func (b *broken) Identify(ctx context.Context, p, a, e string, do func(accounts.
 	return b.Store.Identify(ctx, p, a, e, do)
 }
 
+func (b *broken) CreateSession(ctx context.Context, s *record.Session, u *record.User) error {
+	if b.create {
+		return errBroken
+	}
+	return b.Store.CreateSession(ctx, s, u)
+}
+
 // t and u: nothing is half done when the database goes away.
 func TestADatabaseThatFails(t *testing.T) {
 	var store *broken
@@ -371,13 +398,15 @@ func TestADatabaseThatFails(t *testing.T) {
 		"find":     {broken{find: true}, api + "/error?error=internal_server_error"},
 		"take":     {broken{take: true}, api + "/error?error=internal_server_error"},
 		"identify": {broken{identify: true}, api + "/error?error=internal_server_error"},
+		"create":   {broken{create: true}, "/oops?error=unable_to_create_session"},
 	} {
+		w.exec(`delete from user`)
 		b := w.browser()
 		state := b.begin(`{"provider":"first","errorCallbackURL":"/oops"}`)
-		store.find, store.take, store.identify = c.fault.find, c.fault.take, c.fault.identify
+		store.find, store.take, store.identify, store.create = c.fault.find, c.fault.take, c.fault.identify, c.fault.create
 		a := b.do("GET", "/api/auth/callback/first?code="+w.first.issue(ann())+"&state="+state, "")
-		store.find, store.take, store.identify = false, false, false
-		if a.Location != c.want || w.count("user") != 0 || w.count("session") != 0 || strings.Contains(fmt.Sprint(a.Cookies), "session_token=") {
+		store.find, store.take, store.identify, store.create = false, false, false, false
+		if a.Location != c.want || w.count("user") != 0 && !c.fault.create || w.count("session") != 0 || strings.Contains(fmt.Sprint(a.Cookies), "session_token=") {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
@@ -521,4 +550,53 @@ func TestProvidersThatLie(t *testing.T) {
 			t.Errorf("%d %s", a.Code, a.Body)
 		}
 	})
+}
+
+// Sections 2.3, 2.4 and 12, with the real drivers of Google and GitHub under their own names.
+func TestGoogleAndGitHub(t *testing.T) {
+	for name, c := range map[string]struct {
+		provider string
+		lie      oauthtest.Lies
+		want     string
+	}{
+		"google":                         {"google", oauthtest.Lies{}, "/dash"},
+		"github":                         {"github", oauthtest.Lies{}, "/dash"},
+		"google, junk id_token":          {"google", oauthtest.Lies{TokenMembers: map[string]any{"id_token": "junk"}}, "/oops?error=unable_to_get_user_info"},
+		"google, id_token is no text":    {"google", oauthtest.Lies{TokenMembers: map[string]any{"id_token": 7}}, "/oops?error=unable_to_get_user_info"},
+		"google, no id_token":            {"google", oauthtest.Lies{NoIDToken: true}, "/oops?error=unable_to_get_user_info"},
+		"google, an id_token for others": {"google", oauthtest.Lies{Audience: "another-client"}, "/oops?error=unable_to_get_user_info"},
+		"github, no access_token":        {"github", oauthtest.Lies{NoAccessToken: true}, "/oops?error=unable_to_get_user_info"},
+		"github, an error in a 200":      {"github", oauthtest.Lies{TokenMembers: map[string]any{"error": "bad_verification_code"}}, "/oops?error=invalid_code"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			idp := oauthtest.Start(t)
+			w := newWorld(t, func(c *oauth.Config) {
+				c.Providers = nil
+				for _, id := range []string{"google", "github"} {
+					p, err := provider.New(id, idp.PresetOptions(), idp.Client(), c.Now)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.Providers = append(c.Providers, p)
+				}
+			})
+			idp.Clock(w.time)
+			b := w.browser()
+			a := b.do("POST", "/api/auth/sign-in/social", `{"provider":"`+c.provider+`","callbackURL":"/dash","errorCallbackURL":"/oops"}`)
+			idp.Lie(c.lie)
+			back, err := idp.Consent(a.Location)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a = b.do("GET", back.String(), ""); a.Location != c.want {
+				t.Errorf("%s, want %s", a.Location, c.want)
+			}
+			if in := w.count("session") + w.count("user") + w.count("account"); in != 0 && c.want != "/dash" || in != 3 && c.want == "/dash" {
+				t.Errorf("%d rows", in)
+			}
+			if c.want == "/dash" && w.row(`select email from user`)["email"] != "alice@example.com" {
+				t.Error(w.row(`select * from user`))
+			}
+		})
+	}
 }

@@ -42,9 +42,13 @@ type Config struct {
 	Store   Store
 
 	Providers []provider.Provider // no two of one id
-	Accounts  Accounts
-	State     StateOptions
-	Sessions  Sessions
+	// IDPInitiated are the ids of those at which a flow may begin (allowIdpInitiated): a callback without a state starts a
+	// sign-in of its own there, whose code is thrown away.
+	IDPInitiated []string
+
+	Accounts Accounts
+	State    StateOptions
+	Sessions Sessions
 
 	Proxies gate.Proxies
 	Limiter endpoint.Limiter // nil: nobody is limited

@@ -35,21 +35,16 @@ func TestPostgresFailsOver(t *testing.T) {
 	t.Logf("a revocation on the new primary showed after %v", took)
 }
 
-// TestRedisFailsOver kills the master with the sessions under load, and waits until the Sentinels have made another.
+// TestRedisFailsOver kills the master with the sessions under load, and whoever the Sentinels make the next one.
 func TestRedisFailsOver(t *testing.T) {
 	sentinels := testenv.StartRedisSentinels(t)
 	databaseURL := testenv.Postgres(t).NewDatabase(t)
 	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[0].URL()})
 	applyNotices(t, auth, databaseURL, secondaryEnv(sentinels.URL(), false)...)
 	a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q } }", databaseURL, sentinels.URL()))
-	suffer(t, a, []fault{{
-		name:   "failed over",
-		begin:  func(*testing.T) { sentinels.Servers[0].Kill() },
-		during: func(*testing.T, time.Duration) {}, // as long as the Sentinels take
-		end:    func(t *testing.T) { sentinels.AwaitMaster(t, sentinels.Servers[1]) },
-	}})
+	suffer(t, a, []fault{redisFailover(sentinels)})
 
-	moved := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Servers[1].URL(), SkipMigrations: true})
+	moved := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL, RedisURL: sentinels.Master(t).URL(), SkipMigrations: true})
 	p := moved.SignUp(t, "Late", "late@example.com")
 	a.gates[0].awaitRevocation(t, "complete")
 	took := measure(t, a.edges, "signs out after the failover", ends(p, func(t *testing.T) { moved.SignOut(t, p) }))
@@ -57,6 +52,18 @@ func TestRedisFailsOver(t *testing.T) {
 		t.Errorf("a revocation on the new master took %v", took)
 	}
 	t.Logf("a revocation on the new master showed after %v", took)
+}
+
+// TestRedisFailsOverBehindTheDatabase does the same to the cache that replicas share: nobody may notice.
+func TestRedisFailsOverBehindTheDatabase(t *testing.T) {
+	sentinels := testenv.StartRedisSentinels(t)
+	databaseURL := testenv.Postgres(t).NewDatabase(t)
+	auth := testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: databaseURL})
+	applyNotices(t, auth, databaseURL)
+	a := aim(t, auth, 2, fmt.Sprintf("store: { url: %q }", databaseURL), fmt.Sprintf("redis: { url: %q }", sentinels.URL()))
+	f := redisFailover(sentinels)
+	f.harmless, f.heard, f.ready, f.leaving = true, true, 200, time.Second
+	suffer(t, a, []fault{f})
 }
 
 // sameDatabaseAt is the URL of a database on another server.

@@ -106,6 +106,23 @@ func (b *breakable) faults() []fault {
 			heard: true, ready: 503, warns: "store lost", reason: "STORE_TIMEOUT",
 		},
 		{
+			name: "slow queries: each lookup takes 300 ms",
+			begin: func(t *testing.T) {
+				// Else the policy would be asked of rows with the right token only: of an unknown one there are none.
+				b.exec(t, `alter function pg_catalog.texteq(text, text) not leakproof`)
+				b.exec(t, `create policy slow on "session" for select to usher using ((select pg_sleep(0.3)) is not null)`)
+				b.exec(t, `alter table "session" enable row level security`)
+				b.sleeps(t)
+			},
+			end: func(t *testing.T) {
+				b.exec(t, `alter table "session" disable row level security`)
+				b.exec(t, `drop policy slow on "session"`)
+				b.exec(t, `alter function pg_catalog.texteq(text, text) leakproof`)
+			},
+			harmless: true, heard: true, ready: 200,
+			leaving: time.Second,
+		},
+		{
 			name: "no connections left for the gate's role",
 			begin: func(t *testing.T) {
 				b.exec(t, `alter role usher connection limit 0`)
@@ -119,6 +136,62 @@ func (b *breakable) faults() []fault {
 			name:     "Better Auth itself is gone for good",
 			begin:    func(*testing.T) { b.auth.Stop() },
 			harmless: true, heard: true, ready: 200,
+		},
+	}
+}
+
+// sleeps demands that a lookup is slow for the gate's role, also of a token that nobody has.
+func (b *breakable) sleeps(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	began := time.Now()
+	if _, err := conn.Exec(ctx, `select from "session" where token = any(array['nobody''s'])`); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Fatalf("a lookup took %v: it is not slow", took)
+	}
+}
+
+// redisFailover kills the master again and again: each time the other server has taken its place, and the one that was
+// killed follows it.
+func redisFailover(sentinels *testenv.RedisSentinels) fault {
+	master, other := sentinels.Servers[0], sentinels.Servers[1]
+	moved := 0
+	move := func(t *testing.T) {
+		sentinels.AwaitMaster(t, other)
+		master.Start()
+		master, other = other, master
+		moved++
+	}
+	down := false
+	return fault{
+		name:  "failed over",
+		begin: func(*testing.T) { master.Kill(); down = true },
+		during: func(t *testing.T, length time.Duration) {
+			for over := time.Now().Add(length); time.Now().Before(over); time.Sleep(50 * time.Millisecond) {
+				switch {
+				case down:
+					move(t)
+					down = false
+				case sentinels.Paired():
+					master.Kill()
+					down = true
+				}
+			}
+		},
+		end: func(t *testing.T) {
+			if down {
+				move(t)
+				down = false
+			}
+			t.Logf("%d times another became the master", moved)
 		},
 	}
 }

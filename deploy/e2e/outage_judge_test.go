@@ -82,18 +82,3 @@ func (o *outcome) phase(when times) string {
 		return "after"
 	}
 }
-
-// summary counts the answers.
-func summary(outcomes []outcome) string {
-	counts, reasons := map[int]int{}, map[string]int{}
-	var slowest time.Duration
-	for _, o := range outcomes {
-		counts[o.status]++
-		if o.status == 503 {
-			reasons[o.reason]++
-		}
-		slowest = max(slowest, o.took)
-	}
-	return fmt.Sprintf("%d asked, 200: %d, 302: %d, 401: %d, 503: %d %v, slowest %v",
-		len(outcomes), counts[200], counts[302], counts[401], counts[503], reasons, slowest.Round(time.Millisecond))
-}

@@ -88,6 +88,8 @@ func suffer(t *testing.T, a *target, faults []fault) {
 
 func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone *testenv.Person) {
 	length := outageLength(t)
+	line := outageLine{test: t.Name()}
+	defer func() { outages.add(t, line) }()
 	clients := crowd(t, a.auth, people, gone)
 	leaver := a.auth.SignIn(t, people[0])
 	if f.leaving > 0 {
@@ -135,6 +137,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 	when.back = time.Now()
 	time.Sleep(recovery + 700*time.Millisecond)
 	outcomes := load.end()
+	line.lasted, line.ready, line.tally = when.back.Sub(when.began), meanwhile.code, count(outcomes)
 
 	if f.ready != 0 && meanwhile.code != f.ready {
 		t.Errorf("/readyz said %d %v during the fault", meanwhile.code, meanwhile.Checks)
@@ -152,6 +155,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 		}
 	}
 	recovered := judge(t, f, when, outcomes)
+	line.recovered = recovered
 	var sizes []string
 	for i, g := range a.gates {
 		most := gauges[i].end(t)
@@ -164,7 +168,7 @@ func sufferOne(t *testing.T, a *target, f fault, people []*testenv.Person, gone 
 		}
 	}
 	t.Logf("%s for %v: %s; well again after %v; /readyz %d %v, revocation %q; before, at most, after: %s",
-		f.name, when.back.Sub(when.began).Round(100*time.Millisecond), summary(outcomes), recovered.Round(time.Millisecond),
+		f.name, when.back.Sub(when.began).Round(100*time.Millisecond), line.tally, recovered.Round(time.Millisecond),
 		meanwhile.code, meanwhile.Checks, meanwhile.Revocation, strings.Join(sizes, "; "))
 }
 
@@ -229,9 +233,6 @@ func TestRedisWithTheSessionsFails(t *testing.T) {
 			applyNotices(t, auth, databaseURL, secondaryEnv(server.URL(), both)...)
 			a := aim(t, auth, 1, fmt.Sprintf("store: { url: %q, secondary: { url: %q, store_session_in_database: %v } }", databaseURL, server.URL(), both))
 			faults := redisFaults(server)
-			if both {
-				faults = faults[:2] // and time for other tests
-			}
 			for i := range faults {
 				switch {
 				case both: // the rows answer in its place

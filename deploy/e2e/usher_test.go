@@ -31,7 +31,11 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "e2e: building usher:", err)
 			return 1
 		}
-		return m.Run()
+		code := m.Run()
+		if os.Getenv("USHER_OUTAGE") != "" {
+			outages.print(os.Stdout)
+		}
+		return code
 	}()
 	os.Exit(code)
 }

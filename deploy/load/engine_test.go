@@ -7,14 +7,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // question is one request as bytes, and what is expected of the answer.
 type question struct {
-	message []byte // valid until the next question is made
-	allowed bool   // whether it must pass
+	message []byte        // valid until the next question is made
+	allowed bool          // whether it must pass
+	open    *atomic.Int32 // counts one less when it is answered; nil: nobody counts
 }
 
 // protocol is one connection's way of asking. Neither function blocks.
@@ -42,6 +44,7 @@ type lane struct {
 type pending struct {
 	due     time.Time // when it was to be sent
 	allowed bool
+	open    *atomic.Int32
 	waiting *question // not sent yet: the connection had no room. A copy.
 }
 
@@ -118,12 +121,12 @@ func (e *engine) ask(l *lane, due time.Time) {
 	} else {
 		l.asked = append(l.asked, pending{})
 	}
-	p := pending{due: due, allowed: q.allowed}
+	p := pending{due: due, allowed: q.allowed, open: q.open}
 	l.open++
 	if l.room(len(q.message)) > 0 {
 		l.out = l.ask(l.out, &q, slot)
 	} else {
-		p.waiting = &question{append([]byte(nil), q.message...), q.allowed}
+		p.waiting = &question{message: append([]byte(nil), q.message...), allowed: q.allowed}
 	}
 	l.asked[slot] = p
 }
@@ -166,6 +169,9 @@ func (e *engine) hear(l *lane, again bool) error {
 		}
 		if allowed != p.allowed {
 			e.wrong++
+		}
+		if p.open != nil {
+			p.open.Add(-1)
 		}
 		e.done++
 		answers++

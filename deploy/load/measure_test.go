@@ -3,7 +3,6 @@
 package load
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -116,19 +115,12 @@ func misses(w *world, r *report) {
 	gate := w.usher(w.t, false, "cache: { size: 0 }")
 	people := newVisitors(w.usual, overGRPC)
 	w.warm(gate, people, min(w.usual, 20_000)) // so that encoding is not measured, and PostgreSQL has read its pages
-	self, err := os.Executable()
-	must(w.t, err)
 	var ours, raw []figure
 	const seconds = 4
 	for range min(w.rounds, 4) {
 		before := family(w.t, w.postgres)
-		p := exec.Command(self, w.database, strconv.Itoa(w.usual), fmt.Sprint(seconds*w.second))
-		p.Env = append(os.Environ(), "LOAD_ROLE=pgx")
-		out, err := p.Output()
-		must(w.t, err)
-		var found looked
-		must(w.t, json.Unmarshal(out, &found))
-		raw = append(raw, figure{rate: float64(found.Count) / found.Seconds, cpu: (family(w.t, w.postgres) - before).Seconds() / float64(found.Count)})
+		found := w.raw("pgx", seconds, w.database, strconv.Itoa(w.usual))
+		raw = append(raw, figure{rate: found.rate(), cpu: (family(w.t, w.postgres) - before).Seconds() / float64(found.Count)})
 
 		before = family(w.t, w.postgres)
 		f := w.closed(gate.grpc, gate.pid, newGRPC, people.inTurn(), seconds)

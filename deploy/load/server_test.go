@@ -4,7 +4,6 @@ package load
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,10 +12,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,15 +57,21 @@ func pinSelf() (undo func()) {
 	runtime.LockOSThread()
 	setAffinity(2)
 	return func() {
-		setAffinity(1<<min(runtime.NumCPU(), 63) - 1)
+		setAffinity(allProcessors())
 		runtime.UnlockOSThread()
 		debug.SetGCPercent(percent)
 	}
 }
 
-func setAffinity(mask uint64) {
-	_, _, _ = syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, 0, 8, uintptr(pointer(&mask)))
+func setAffinity(mask uint64) { affinity(0, mask) }
+
+// affinity is where a thread may run; 0 is the calling one. What a process starts later inherits it.
+func affinity(pid int, mask uint64) {
+	_, _, _ = syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(pid), 8, uintptr(pointer(&mask)))
 }
+
+// allProcessors is where a thread may run by default.
+func allProcessors() uint64 { return 1<<min(runtime.NumCPU(), 63) - 1 }
 
 // usher starts `usher serve` over the database, with these lines in its configuration besides.
 func (w *world) usher(t testing.TB, pin bool, more ...string) *server {
@@ -88,11 +92,13 @@ func (w *world) usher(t testing.TB, pin bool, more ...string) *server {
 	return s
 }
 
+// config is a file with these lines. The store is the database, where they name no other.
 func (w *world) config(t testing.TB, lines ...string) string {
 	t.Helper()
-	lines = append(lines,
-		fmt.Sprintf(`better_auth: { url: "http://app.test", secret: %q }`, testenv.TestSecret),
-		fmt.Sprintf("store: { url: %q }", w.database))
+	lines = append(lines, fmt.Sprintf(`better_auth: { url: "http://app.test", secret: %q }`, testenv.TestSecret))
+	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "store:") }) {
+		lines = append(lines, fmt.Sprintf("store: { url: %q }", w.database))
+	}
 	file := filepath.Join(t.TempDir(), "usher.yaml")
 	must(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	return file
@@ -136,6 +142,8 @@ func TestMain(m *testing.M) {
 		err = http.ListenAndServe(address, http.HandlerFunc(bareHTTP)) //nolint:gosec // loopback, for seconds
 	case "pgx":
 		err = barePGX(os.Args[1:])
+	case "redis":
+		err = bareRedis(os.Args[1:])
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -190,12 +198,6 @@ const lookup = `select s.id, s."createdAt", s."expiresAt", s."activeOrganization
 	from session s join "user" u on u.id = s."userId" left join member m on m."userId" = u.id left join organization o on o.id = m."organizationId"
 	where s.token = $1 order by m."createdAt"`
 
-// looked is what barePGX prints.
-type looked struct {
-	Count   int64
-	Seconds float64
-}
-
 // barePGX looks sessions up as fast as a pool of 8 connections lets 32 goroutines, and prints how many there were.
 func barePGX(args []string) error {
 	url, sessions, seconds := args[0], 0, 0.0
@@ -212,52 +214,31 @@ func barePGX(args []string) error {
 		return err
 	}
 	defer pool.Close()
-	var next, done atomic.Int64
-	var failed atomic.Pointer[error]
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var group sync.WaitGroup
-	start := time.Now()
-	for range 32 {
-		group.Go(func() {
-			for time.Since(start).Seconds() < seconds {
-				rows, err := pool.Query(ctx, lookup, token(1+int(next.Add(1))%sessions))
-				if err == nil {
-					n := 0
-					for rows.Next() {
-						var s [4]*string
-						var text [4]string
-						var role, orgRole *string
-						var teams []string
-						var created, expires time.Time
-						var verified bool
-						if err = rows.Scan(&text[0], &created, &expires, &s[0], &text[1], &text[2], &text[3], &verified, &role, &s[1], &s[2], &s[3], &orgRole, &teams); err != nil {
-							break
-						}
-						n++
-					}
-					if rows.Close(); err == nil {
-						err = rows.Err()
-					}
-					if err == nil && n != 1 {
-						err = fmt.Errorf("%d rows", n)
-					}
-				}
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-				done.Add(1)
+	ctx := context.Background()
+	return asFastAsItCan(seconds, func(n int) error {
+		rows, err := pool.Query(ctx, lookup, token(1+n%sessions))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		found := 0
+		for rows.Next() {
+			var s [4]*string
+			var text [4]string
+			var role, orgRole *string
+			var teams []string
+			var created, expires time.Time
+			var verified bool
+			if err := rows.Scan(&text[0], &created, &expires, &s[0], &text[1], &text[2], &text[3], &verified, &role, &s[1], &s[2], &s[3], &orgRole, &teams); err != nil {
+				return err
 			}
-		})
-	}
-	group.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	_ = json.NewEncoder(os.Stdout).Encode(looked{done.Load(), time.Since(start).Seconds()})
-	os.Exit(0)
-	return nil
+			found++
+		}
+		if rows.Close(); rows.Err() == nil && found != 1 {
+			return fmt.Errorf("%d rows", found)
+		}
+		return rows.Err()
+	})
 }
 
 // tick is how the kernel counts processor time in /proc.
@@ -277,12 +258,9 @@ func cpu(t testing.TB, pids ...int) (used time.Duration) {
 // family is what a process and its children have used, also those that are gone.
 func family(t testing.TB, pid int) (used time.Duration) {
 	t.Helper()
-	entries, err := filepath.Glob("/proc/[0-9]*")
-	must(t, err)
-	for _, entry := range entries {
-		child, _ := strconv.Atoi(filepath.Base(entry))
+	for _, child := range withChildren(t, pid) {
 		fields := stat(child)
-		if fields == nil || child != pid && fields[1] != strconv.Itoa(pid) {
+		if fields == nil {
 			continue
 		}
 		used += ticks(fields[11]) + ticks(fields[12])
@@ -291,6 +269,20 @@ func family(t testing.TB, pid int) (used time.Duration) {
 		}
 	}
 	return used
+}
+
+// withChildren are a process and those it has started.
+func withChildren(t testing.TB, pid int) (all []int) {
+	t.Helper()
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	must(t, err)
+	for _, entry := range entries {
+		child, _ := strconv.Atoi(filepath.Base(entry))
+		if fields := stat(child); fields != nil && (child == pid || fields[1] == strconv.Itoa(pid)) {
+			all = append(all, child)
+		}
+	}
+	return all
 }
 
 // stat are the fields of /proc/<pid>/stat behind the name, from the state on; nil when it is gone.

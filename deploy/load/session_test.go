@@ -20,15 +20,24 @@ import (
 )
 
 // token is that of session i, from 1. The database computes the same.
-func token(i int) string {
-	sum := md5.Sum(fmt.Appendf(nil, "session %d", i)) //nolint:gosec // see above
+func token(i int) string { return md5Of(fmt.Sprintf("session %d", i)) }
+
+// userID is whose session i is, in the database and in Redis.
+func userID(i int) string { return md5Of(fmt.Sprintf("user %d", i)) }
+
+func md5Of(text string) string {
+	sum := md5.Sum([]byte(text)) //nolint:gosec // see above
 	return hex.EncodeToString(sum[:])
 }
 
 const cookieName = "better-auth.session_token"
 
 // cookie is that of session i, with Better Auth's signature.
-func cookie(i int) string { return cookieName + "=" + betterauth.Sign(testenv.TestSecret, token(i)) }
+func cookie(i int) string { return cookieOf(token(i)) }
+
+func cookieOf(token string) string {
+	return cookieName + "=" + betterauth.Sign(testenv.TestSecret, token)
+}
 
 // forged has a signature of the same shape that nobody made.
 func forged(i int) string {

@@ -29,6 +29,9 @@ func (s *RedisServer) URL() string { return fmt.Sprintf("redis://%s/0", s.addres
 
 func (s *RedisServer) address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
+// Pid is that of the server's process, until Kill.
+func (s *RedisServer) Pid() int { return s.proc.Pid() }
+
 // Kill ends the server at once. Start brings it back on the same port with its data.
 func (s *RedisServer) Kill() { s.proc.Kill() }
 

@@ -88,6 +88,19 @@ func (s *RedisSentinels) Master(t testing.TB) *RedisServer {
 	return nil
 }
 
+// Paired reports whether the server that is not the master follows it, and every Sentinel sees that and so could make it
+// the master: until then nobody takes a dead master's place. A master that died and came back is made to follow after
+// about ten seconds.
+func (s *RedisSentinels) Paired() bool {
+	for _, port := range s.ports {
+		answer, err := callRedis(sentinelAddress(port), "SENTINEL", "REPLICAS", sentinelMaster)
+		if err != nil || !strings.Contains(answer, "\nflags\nslave\n") || !strings.Contains(answer, "\nmaster-link-status\nok\n") {
+			return false
+		}
+	}
+	return true
+}
+
 // Failover makes the replica the master, as an operator would, while both live.
 func (s *RedisSentinels) Failover(t testing.TB) {
 	t.Helper()

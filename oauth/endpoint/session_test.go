@@ -173,3 +173,17 @@ func TestTossedCookies(t *testing.T) {
 		}
 	}
 }
+
+func TestASessionThatEndsWhileItIsRenewed(t *testing.T) {
+	w := newWorld(t, nil, Route{Method: "GET", Path: "/whose", Handler: whose}, Route{Method: "GET", Path: "/need", Handler: func(c *Call) error {
+		_, _, err := c.Need()
+		return err
+	}})
+	w.vanish = true
+	for path, want := range map[string]string{"/whose": "gone", "/need": `{"message":"Unauthorized","code":"UNAUTHORIZED"}`} {
+		r := w.ask("GET", "/api/auth"+path, "", "Cookie", w.signIn("s", 2*day))
+		if got := text(t, r); got != want || !slices.Equal(r.Header["Set-Cookie"], cleared) || len(w.sessions) != 0 {
+			t.Errorf("%s: %s %q", path, got, r.Header["Set-Cookie"])
+		}
+	}
+}

@@ -26,6 +26,7 @@ type world struct {
 	now      time.Time
 	sessions map[string]record.Session
 	down     error // what the store answers instead
+	vanish   bool  // sessions end just before they are renewed
 	log      strings.Builder
 	handler  http.Handler
 	cookies  *betterauth.Cookies
@@ -72,6 +73,9 @@ func (w *world) FindSession(_ context.Context, token string) (*record.Session, *
 }
 
 func (w *world) RefreshSession(_ context.Context, s *record.Session, expiresAt, now time.Time) (bool, error) {
+	if w.vanish {
+		delete(w.sessions, s.Token)
+	}
 	row, ok := w.sessions[s.Token]
 	if ok {
 		row.ExpiresAt, row.UpdatedAt = expiresAt, now

@@ -72,7 +72,7 @@ func splitURL(raw string) (*webURL, bool) {
 	}
 	path, query, _ := strings.Cut(rest, "?")
 	u.query = escape(query, " \"<>'")
-	u.path = resolve(escape(path, " \"<>?`{}^"))
+	u.path = resolve(escape(path, " \"<>?`{}"))
 	if u.scheme == "" && strings.HasPrefix(u.path, "//") {
 		return nil, false // another site, to whoever reads it as a URL
 	}

@@ -32,7 +32,7 @@ func cognitoPool(o *Options) error {
 	}
 	const words = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	if strings.Trim(o.Region+o.UserPoolID, words) != "" {
-		return errors.New("Region and UserPoolID are letters, digits, '-' and '_'") //nolint:staticcheck // options' names
+		return errors.New("the options Region and UserPoolID are letters, digits, '-' and '_'")
 	}
 	return nil
 }

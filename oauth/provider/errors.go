@@ -17,13 +17,14 @@ var (
 	ErrIssuer      = errors.New("answer of another issuer")   // issuer_mismatch
 	ErrIDToken     = errors.New("id_token not accepted")      // INVALID_TOKEN
 	ErrOpaqueToken = errors.New("not an id_token but opaque") // ask Identify, with the access token
+	ErrNoAccess    = errNoAccessToken                         // beside ErrExchange; unable_to_get_user_info, as the library goes on without
 	ErrRefresh     = errors.New("token not refreshed")        // FAILED_TO_REFRESH_ACCESS_TOKEN
 )
 
-// failure names the provider, the kind and the reason. Of cause only a cancellation stays visible to errors.Is, so that
+// failure names the provider, the kind and the reason. Of cause only a cancellation and ErrNoAccess stay visible to errors.Is, so that
 // nobody branches on what a provider's libraries return.
 func failure(id string, kind, cause error) error {
-	for _, gone := range []error{context.Canceled, context.DeadlineExceeded} {
+	for _, gone := range []error{context.Canceled, context.DeadlineExceeded, ErrNoAccess} {
 		if errors.Is(cause, gone) {
 			return fmt.Errorf("provider %s: %w: %w", id, kind, gone)
 		}

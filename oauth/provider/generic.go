@@ -70,9 +70,9 @@ func newGeneric(id string, o Options, caller *wire.Caller, now func() time.Time)
 func authentication(o Options) (endpointAuth, error) {
 	switch {
 	case (o.Authentication == "basic" || o.Authentication == "post") && o.ClientSecret == "":
-		return 0, errors.New("Authentication " + o.Authentication + " needs a client secret") //nolint:staticcheck // an option's name
+		return 0, errors.New("authentication " + o.Authentication + " needs a client secret")
 	case o.Authentication == "none" && o.ClientSecret != "":
-		return 0, errors.New("Authentication none and a client secret exclude each other") //nolint:staticcheck // an option's name
+		return 0, errors.New("authentication none and a client secret exclude each other")
 	}
 	switch o.Authentication {
 	case "", "post":
@@ -82,7 +82,7 @@ func authentication(o Options) (endpointAuth, error) {
 	case "none":
 		return authNone, nil
 	}
-	return 0, errors.New("Authentication is post, basic or none") //nolint:staticcheck // an option's name
+	return 0, errors.New("authentication is post, basic or none")
 }
 
 func (g *generic) ID() string          { return g.id }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -110,9 +111,12 @@ func (g verifyingGeneric) VerifyIDToken(ctx context.Context, token, nonce string
 	if err != nil {
 		return nil, failure(g.id, ErrIDToken, err)
 	}
+	if claims.Text("email") == "" {
+		return nil, failure(g.id, ErrUserInfo, errors.New("no e-mail in the id_token, and no access token to ask with"))
+	}
 	i, err := g.fromClaims(m, claims)
 	if err != nil {
-		return nil, failure(g.id, ErrIDToken, err)
+		return nil, failure(g.id, ErrUserInfo, err)
 	}
 	return i, nil
 }

@@ -384,9 +384,20 @@ func TestNativeAppsSignIn(t *testing.T) {
 			t.Errorf("nonce %q: %v", n, err)
 		}
 	}
-	for _, junk := range []string{"", "x", "a.b.c", "..", token + "x", strings.Repeat("a", 100<<10) + ".b.c"} {
+	parts := strings.Split(token, ".")
+	asJSON := `{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`
+	for _, junk := range []string{asJSON, asJSON + "..", "", "x", "a.b.c", "..", token + "x", strings.Repeat("a", 100<<10) + ".b.c"} {
 		if _, err := v.VerifyIDToken(t.Context(), junk, ""); !errors.Is(err, provider.ErrIDToken) {
 			t.Errorf("%.20q: %v", junk, err)
+		}
+	}
+	nobody := oauthtest.Alice()
+	nobody.Sub = "undefined"
+	mailless := oauthtest.Alice()
+	mailless.Email = ""
+	for _, person := range []oauthtest.Person{nobody, mailless} {
+		if _, err := v.VerifyIDToken(t.Context(), idp.IDToken(person, "", ""), ""); !errors.Is(err, provider.ErrUserInfo) || errors.Is(err, provider.ErrIDToken) {
+			t.Errorf("a good token that names nobody: %v", err)
 		}
 	}
 	o := idp.Options()

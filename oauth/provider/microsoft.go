@@ -3,7 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +39,7 @@ func microsoftBase(o *Options) string { return authority(o) + "/" + or(o.Tenant,
 
 func microsoftTenant(o *Options) error {
 	if strings.Trim(strings.ToLower(o.Tenant), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
-		return fmt.Errorf("Tenant must be an id, a domain, common, organizations or consumers") //nolint:staticcheck // an option's name
+		return errors.New("the option Tenant must be an id, a domain, common, organizations or consumers")
 	}
 	return nil
 }

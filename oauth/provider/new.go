@@ -24,14 +24,19 @@ func New(id string, o Options, client *http.Client, now func() time.Time) (Provi
 		return newPreset(id, row, o, caller, now)
 	}
 	if o.DiscoveryURL != "" || o.AuthorizationURL != "" && o.TokenURL != "" {
-		if err := o.check(id, []string{
-			"Prompt", "AccessType", "DiscoveryURL", "DiscoveryHeaders", "PKCE", "Authentication", "ResponseMode",
-			"AuthorizationParams", "TokenParams", "RefreshParams", "TokenHeaders", "AccessTokenExpiresIn", "DisableNonce",
-			"RequireIDToken", "AllowIDPInitiated", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
-		}); err != nil {
+		if err := o.check(id, genericOptions()); err != nil {
 			return nil, err
 		}
 		return newGeneric(id, o, caller, now)
 	}
 	return nil, misconfigured(id, "is no preset (%s), and has neither a DiscoveryURL nor AuthorizationURL and TokenURL", strings.Join(Presets(), ", "))
+}
+
+// genericOptions are those that have an effect on a generic provider, besides the common ones.
+func genericOptions() []string {
+	return []string{
+		"Prompt", "AccessType", "DiscoveryURL", "DiscoveryHeaders", "PKCE", "Authentication", "ResponseMode",
+		"AuthorizationParams", "TokenParams", "RefreshParams", "TokenHeaders", "AccessTokenExpiresIn", "DisableNonce",
+		"RequireIDToken", "AllowIDPInitiated", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
+	}
 }

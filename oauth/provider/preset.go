@@ -266,8 +266,11 @@ type verifying struct{ refreshing }
 // VerifyIDToken lets a native app sign in.
 func (s verifying) VerifyIDToken(ctx context.Context, token, nonce string) (*Identity, error) {
 	i, err := s.verify(ctx, token, nonce)
-	if errors.Is(err, ErrOpaqueToken) {
+	switch {
+	case errors.Is(err, ErrOpaqueToken):
 		return nil, failure(s.id, ErrOpaqueToken, errors.New("no JWT"))
+	case errors.Is(err, ErrUserInfo):
+		return nil, fmt.Errorf("provider %s: %w", s.id, err)
 	}
 	if err != nil {
 		return nil, failure(s.id, ErrIDToken, err)
@@ -285,5 +288,9 @@ func (s verifying) verify(ctx context.Context, token, nonce string) (*Identity, 
 	if err != nil {
 		return nil, err
 	}
-	return s.signed.person(ctx, s.standard, claims, &Tokens{ID: &token}, Callback{})
+	i, err := s.signed.person(ctx, s.standard, claims, &Tokens{ID: &token}, Callback{})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUserInfo, err)
+	}
+	return i, nil
 }

@@ -164,8 +164,15 @@ func TestMicrosoftTenants(t *testing.T) {
 		tenant, tid string
 		good        bool
 	}{
-		{"", org, true}, {"", personal, true}, {"organizations", org, true}, {"organizations", personal, false},
-		{"consumers", org, false}, {"consumers", personal, true}, {org, org, true}, {org, personal, false}, {"corp.onmicrosoft.com", org, true},
+		{"", org, true},
+		{"", personal, true},
+		{"organizations", org, true},
+		{"organizations", personal, false},
+		{"consumers", org, false},
+		{"consumers", personal, true},
+		{org, org, true},
+		{org, personal, false},
+		{"corp.onmicrosoft.com", org, true},
 	} {
 		p, w := preset(t, "microsoft", func(o *provider.Options, _ *world) { o.Tenant = c.tenant })
 		claims := claimsOf("microsoft", true)
@@ -181,7 +188,8 @@ func TestMicrosoftMailIsVerifiedWhereListed(t *testing.T) {
 		claims map[string]any
 		want   bool
 	}{
-		{map[string]any{"email_verified": "true"}, true}, {map[string]any{"email_verified": false}, false},
+		{map[string]any{"email_verified": "true"}, true},
+		{map[string]any{"email_verified": false}, false},
 		{map[string]any{"verified_primary_email": []string{"User@Example.COM"}}, true},
 		{map[string]any{"verified_secondary_email": []string{"x", "User@Example.COM"}}, true},
 		{map[string]any{"verified_primary_email": []string{"other@example.com"}}, false},
@@ -331,8 +339,11 @@ func TestAuthorizationParameters(t *testing.T) {
 		want     string
 	}{
 		{"reserved ones are ignored, others replace", "google", nil, provider.Authorization{Additional: []provider.Param{
-			{Name: "state", Value: "EVIL"}, {Name: "redirect_uri", Value: "https://evil.example"}, {Name: "code_challenge", Value: "x"},
-			{Name: "include_granted_scopes", Value: "false"}, {Name: "x y", Value: "a~b*c'd"},
+			{Name: "state", Value: "EVIL"},
+			{Name: "redirect_uri", Value: "https://evil.example"},
+			{Name: "code_challenge", Value: "x"},
+			{Name: "include_granted_scopes", Value: "false"},
+			{Name: "x y", Value: "a~b*c'd"},
 		}}, "https://accounts.google.com/o/oauth2/v2/auth?response_type=code&client_id=CID&state=S&scope=email+profile+openid&redirect_uri=R&code_challenge_method=S256&code_challenge=C&include_granted_scopes=false&x+y=a%7Eb*c%27d"},
 		{"all of Google's", "google", func(o *provider.Options) {
 			o.Display, o.Prompt, o.HD, o.AccessType = "popup", "consent", "corp.com", "offline"

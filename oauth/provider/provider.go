@@ -61,8 +61,8 @@ type Identity struct {
 // IDTokenVerifier is what providers can that let a native app sign in with an id_token it got itself. Providers whose
 // configuration forbids it do not implement it.
 type IDTokenVerifier interface {
-	// VerifyIDToken compares nonce only if it is not empty, as Better Auth does. ErrIDToken refuses, ErrOpaqueToken says
-	// that it is none, which Facebook's may be.
+	// VerifyIDToken compares nonce only if it is not empty, as Better Auth does. ErrIDToken refuses; ErrUserInfo says that
+	// a good token names nobody; ErrOpaqueToken that it is none, which Facebook's may be.
 	VerifyIDToken(ctx context.Context, token, nonce string) (*Identity, error)
 }
 

@@ -1,7 +1,9 @@
 package accounts_test
 
 import (
+	"database/sql"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -138,4 +140,24 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("ping: %v", err)
 		}
 	})
+}
+
+// TestReplacedFile: a copy that is brought back is used at once.
+func TestReplacedFile(t *testing.T) {
+	old, fresh := newSQLite(t, "delete"), newSQLite(t, "delete")
+	old.apply(t, "core")
+	fresh.apply(t, "core")
+	s := old.open(t)
+	signUp(t, s, ada(), "google", "g-1")
+	if err := os.Rename(fresh.path, old.path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signIn(t.Context(), s, "google", "g-1", "ada@example.com", func() {}); err != nil {
+		t.Fatal(err)
+	}
+	fresh.db, _ = sql.Open("sqlite", "file:"+strings.TrimPrefix(old.url, "sqlite://"))
+	t.Cleanup(func() { _ = fresh.db.Close() })
+	if got := fresh.ask(t, `select count(*) from "account"`); got != "1" {
+		t.Errorf("the file that is there has %s accounts", got)
+	}
 }

@@ -25,6 +25,7 @@ import (
 type database struct {
 	dialect betterauth.Dialect
 	url     string
+	path    string // SQLite's file
 	db      *sql.DB
 }
 
@@ -39,13 +40,14 @@ func kinds() map[string]func(t *testing.T) *database {
 
 func newSQLite(t *testing.T, journal string) *database {
 	t.Helper()
-	escaped := (&url.URL{Path: filepath.Join(t.TempDir(), "auth.db")}).EscapedPath()
+	path := filepath.Join(t.TempDir(), "auth.db")
+	escaped := (&url.URL{Path: path}).EscapedPath()
 	db, err := sql.Open("sqlite", "file:"+escaped+"?_pragma=busy_timeout(10000)&_pragma=synchronous(off)&_pragma=journal_mode("+journal+")&_pragma=foreign_keys(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	d := &database{dialect: betterauth.SQLite, url: "sqlite://" + escaped, db: db}
+	d := &database{dialect: betterauth.SQLite, url: "sqlite://" + escaped, path: path, db: db}
 	d.exec(t, "create table made (x); drop table made")
 	return d
 }

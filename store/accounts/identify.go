@@ -66,14 +66,27 @@ const attempts = 8
 // address; accountID or email may be empty. do must use only its Tx, and may run again from the beginning in a new
 // transaction: when a unique key was taken by somebody who does not ask for the locks (Better Auth itself), or when the
 // database says that transactions got in each other's way. A key that is taken every time is ErrTaken. An error of do ends
-// the transaction without effect, and is returned as it is.
+// the transaction without effect, and is returned as it is. Users that were changed are brought into the secondary storage
+// after the transaction, so an error of that storage says nothing against what was written.
 func (s *Store) Identify(ctx context.Context, providerID, accountID, email string, do func(Tx) error) error {
-	keys := locks(providerID, accountID, lower(email))
+	var touched []string
+	err := s.use(ctx, func() (err error) {
+		touched, err = s.identify(ctx, locks(providerID, accountID, lower(email)), do)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.copyUsers(ctx, touched)
+}
+
+// identify returns the users that were changed.
+func (s *Store) identify(ctx context.Context, keys []int64, do func(Tx) error) (touched []string, err error) {
 	for attempt := 1; ; attempt++ {
 		t := &transaction{store: s, sc: s.schema.Load()}
 		err := s.transact(ctx, func(tx querier) error { return t.run(ctx, tx, keys, do) })
 		if err == nil {
-			return s.copyUsers(ctx, t.touched)
+			return t.touched, nil
 		}
 		if attempt < attempts && ctx.Err() == nil {
 			switch {
@@ -90,9 +103,9 @@ func (s *Store) Identify(ctx context.Context, providerID, accountID, email strin
 			}
 		}
 		if t.own != nil && t.failed == nil {
-			return t.own
+			return nil, t.own
 		}
-		return s.explain(ctx, "identify", err)
+		return nil, s.explain(ctx, "identify", err)
 	}
 }
 

@@ -129,7 +129,7 @@ func (r *secondary) explain(what string, err error) error {
 	if remedy := redisconn.Remedy(err); remedy != "" {
 		err = fmt.Errorf("%w: %s", err, remedy)
 		if redis.HasErrorPrefix(err, "NOPERM") {
-			err = fmt.Errorf("%w; it takes ~%s* +get +set +setex +del +eval +evalsha", err, r.prefix)
+			err = fmt.Errorf("%w; it takes ~%s* +get +getrange +setex +del +eval +evalsha", err, r.prefix)
 		}
 	}
 	return fmt.Errorf("secondary storage: %s: %w", what, err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,11 +23,14 @@ import (
 type Store struct {
 	config  Config
 	dialect betterauth.Dialect
-	reader  *sql.DB
-	writer  *sql.DB // the same as reader on PostgreSQL
 	now     func() time.Time
 	schema  atomic.Pointer[schema]
 	cache   *secondary // nil: there is no secondary storage
+
+	using  sync.RWMutex // held for reading by statements, for writing to exchange what follows
+	reader *sql.DB
+	writer *sql.DB // the same as reader on PostgreSQL
+	pools  sqlite.Pools
 }
 
 // Open connects, looks at the schema and tries every write on no row. It fails with a store.MissingError or
@@ -58,9 +62,7 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 		s.reader, err = postgres.OpenWriter(ctx, postgres.Config{URL: c.URL, Tables: c.Tables, MaxConns: c.MaxConns})
 		s.writer = s.reader
 	default:
-		var pools sqlite.Pools
-		pools, err = sqlite.OpenPools(ctx, sqlite.Config{URL: c.URL, Tables: c.Tables, MaxConns: c.MaxConns})
-		s.reader, s.writer = pools.Read, pools.Write
+		err = s.openFile(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -78,12 +80,54 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	return s, nil
 }
 
+// openFile opens the file that SQLite's path names now.
+func (s *Store) openFile(ctx context.Context) error {
+	c := &s.config
+	pools, err := sqlite.OpenPools(ctx, sqlite.Config{URL: c.URL, Tables: c.Tables, MaxConns: c.MaxConns})
+	if err == nil {
+		s.pools, s.reader, s.writer = pools, pools.Read, pools.Write
+	}
+	return err
+}
+
+// use runs statements on the connections that there are. Where another file has replaced SQLite's, as when a copy is
+// brought back, that one is opened first: what would be written into the old one would be lost.
+func (s *Store) use(ctx context.Context, statements func() error) error {
+	if s.dialect == betterauth.SQLite {
+		s.using.RLock()
+		replaced := s.pools.Replaced()
+		s.using.RUnlock()
+		if replaced {
+			if err := s.exchange(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	s.using.RLock()
+	defer s.using.RUnlock()
+	return statements()
+}
+
+func (s *Store) exchange(ctx context.Context) error {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if !s.pools.Replaced() {
+		return nil // somebody else was faster
+	}
+	old := s.pools
+	if err := s.openFile(ctx); err != nil {
+		return err
+	}
+	old.Close()
+	return s.look(ctx)
+}
+
 // Shape says which plugins' keys Better Auth's own answers have, by the columns that are there.
 func (s *Store) Shape() record.Shape { return s.schema.Load().shape() }
 
 // Ping reports whether everything can be read and written now. It looks at the schema again.
 func (s *Store) Ping(ctx context.Context) error {
-	err := s.look(ctx)
+	err := s.use(ctx, func() error { return s.look(ctx) })
 	if err == nil && s.cache != nil {
 		err = s.cache.try(ctx)
 	}
@@ -95,6 +139,8 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes every connection, after those in use have answered.
 func (s *Store) Close() {
+	s.using.Lock()
+	defer s.using.Unlock()
 	_ = s.reader.Close()
 	if s.writer != s.reader {
 		_ = s.writer.Close()
@@ -200,6 +246,10 @@ func (s *Store) patiently(ctx context.Context, do func() error) error {
 // do runs statements that may be repeated as a whole, and gives their error words: once more when the schema has changed
 // or a statement was lost.
 func (s *Store) do(ctx context.Context, what string, statements func(sc *schema) error) error {
+	return s.use(ctx, func() error { return s.repeat(ctx, what, statements) })
+}
+
+func (s *Store) repeat(ctx context.Context, what string, statements func(sc *schema) error) error {
 	for attempt := 0; ; attempt++ {
 		err := s.patiently(ctx, func() error { return statements(s.schema.Load()) })
 		switch {

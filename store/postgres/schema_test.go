@@ -114,8 +114,15 @@ func TestSchemaChangesAllOrNothing(t *testing.T) {
 		insert into "user" ("id", "name", "email", "emailVerified") values ('u1', 'U', 'u@example.com', true);
 		insert into "account" ("id", "accountId", "providerId", "userId", "updatedAt") values ('a', '1', 'github', 'u1', now()), ('b', '1', 'github', 'u1', now())`)
 	_, err := postgres.Apply(t.Context(), c, betterauth.Plugins{Organization: true}, false)
-	if err == nil || !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), "account_providerId_accountId_uidx") {
-		t.Errorf("got %v", err)
+	for _, want := range []string{
+		"nothing was changed", `"account_providerId_accountId_uidx"`, "2 rows", "having count(*) > 1",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "github") {
+			t.Errorf("no %s, or a value, in: %v", want, err)
+		}
+	}
+	if _, err := postgres.Apply(t.Context(), c, betterauth.Plugins{Organization: true}, true); err == nil || !strings.Contains(err.Error(), "2 rows") {
+		t.Errorf("dry: %v", err)
 	}
 	if check(t, c).Organizations {
 		t.Error("half of it was done")

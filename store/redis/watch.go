@@ -146,7 +146,7 @@ func moved(ctx context.Context, o *redis.Options, e *ear) error {
 	}
 	defer conn.Close()
 	if conn.RemoteAddr().String() != e.conn.RemoteAddr().String() {
-		return errors.New("Sentinel names another master")
+		return errors.New("by now Sentinel names another master")
 	}
 	return nil
 }

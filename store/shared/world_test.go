@@ -54,12 +54,6 @@ func (d *database) set(token, name string) {
 	d.rows[token] = somebody(token, name)
 }
 
-func (d *database) remove(token string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.rows, token)
-}
-
 // holding makes lookups stop after they have read, until stop.
 func (d *database) holding() (held <-chan chan struct{}, stop func()) {
 	ch := make(chan chan struct{})

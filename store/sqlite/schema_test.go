@@ -112,8 +112,15 @@ func TestSchemaChangesAllOrNothing(t *testing.T) {
 	execute(t, path, `drop index "account_providerId_accountId_uidx"; drop table "teamMember"; drop table "team";
 		insert into "account" ("id", "accountId", "providerId", "userId", "createdAt", "updatedAt") values ('a', '1', 'github', 'u1', '', ''), ('b', '1', 'github', 'u1', '', '')`)
 	_, err := sqlite.Apply(t.Context(), c, betterauth.Plugins{Organization: true, Teams: true}, false)
-	if err == nil || !strings.Contains(err.Error(), "nothing was changed") {
-		t.Errorf("got %v", err)
+	for _, want := range []string{
+		"nothing was changed", `"account_providerId_accountId_uidx"`, "2 rows", "having count(*) > 1",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "github") {
+			t.Errorf("no %s, or a value, in: %v", want, err)
+		}
+	}
+	if _, err := sqlite.Apply(t.Context(), c, betterauth.Plugins{Organization: true, Teams: true}, true); err == nil || !strings.Contains(err.Error(), "2 rows") {
+		t.Errorf("dry: %v", err)
 	}
 	if check(t, c).Teams {
 		t.Error("half of it was done")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -18,6 +19,15 @@ import (
 type Pools struct {
 	Read  *sql.DB
 	Write *sql.DB // one connection, whose transactions take the write lock at their beginning
+
+	path string
+	file os.FileInfo // which file they have open
+}
+
+// Replaced reports whether the path names another file now: what is written goes into one that nobody reads.
+func (p Pools) Replaced() bool {
+	info, err := file(p.path)
+	return err == nil && !os.SameFile(info, p.file)
 }
 
 // OpenPools opens the file that is there; it makes none. SQLite's own wait for another writer cannot be interrupted, so it
@@ -27,7 +37,8 @@ func OpenPools(ctx context.Context, c Config) (Pools, error) {
 	if err != nil {
 		return Pools{}, err
 	}
-	if _, err := file(path); err != nil {
+	info, err := file(path)
+	if err != nil {
 		return Pools{}, err
 	}
 	read, err := openReadOnly(path)
@@ -46,7 +57,7 @@ func OpenPools(ctx context.Context, c Config) (Pools, error) {
 		return Pools{}, err
 	}
 	write.SetMaxOpenConns(1)
-	p := Pools{Read: read, Write: write}
+	p := Pools{Read: read, Write: write, path: path, file: info}
 	if err := write.PingContext(ctx); err != nil {
 		p.Close()
 		return Pools{}, explainWrite(err)

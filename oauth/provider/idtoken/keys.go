@@ -59,7 +59,7 @@ func At(url string) func(context.Context) (string, error) {
 
 // VerifySignature returns the payload of a compact JWS which one of the keys signed.
 func (k *Keys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token, asymmetric())
+	jws, err := jose.ParseSignedCompact(token, asymmetric())
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, errors.New("not a token with one asymmetric signature")
 	}

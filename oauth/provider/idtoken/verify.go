@@ -188,7 +188,7 @@ func Decode(token string) (*wire.Object, error) {
 		return nil, refused("too long")
 	}
 	algorithms := append(asymmetric(), jose.HS256, jose.HS384, jose.HS512)
-	jws, err := jose.ParseSigned(token, algorithms)
+	jws, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil {
 		return nil, refused("not a token")
 	}
