@@ -93,6 +93,9 @@ func (i *Invitation) AppendJSON(b []byte, s Shape) []byte {
 func (t *Team) AppendJSON(b []byte, _ Shape) []byte {
 	o := open(b)
 	o.text("name", t.Name)
+	if t.MemberCount != nil {
+		o.number("memberCount", *t.MemberCount)
+	}
 	o.text("organizationId", t.OrganizationID)
 	o.time("createdAt", t.CreatedAt)
 	o.timeOrNull("updatedAt", t.UpdatedAt)

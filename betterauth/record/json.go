@@ -1,6 +1,7 @@
 package record
 
 import (
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -71,6 +72,11 @@ func (o *object) textOrNull(name string, value *string) {
 		return
 	}
 	o.b = AppendString(o.b, *value)
+}
+
+func (o *object) number(name string, value int64) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, value, 10)
 }
 
 func (o *object) flag(name string, value bool) {

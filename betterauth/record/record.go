@@ -74,6 +74,7 @@ type Invitation struct {
 // Team is a row of team.
 type Team struct {
 	ID, Name, OrganizationID string
+	MemberCount              *int64 // nil: of a Better Auth that has no such column
 	CreatedAt                time.Time
 	UpdatedAt                *time.Time
 }

@@ -1,10 +1,12 @@
 package boot
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth"
+	"github.com/usherauth/usher/oauth/account"
 	"github.com/usherauth/usher/oauth/endpoint"
 	"github.com/usherauth/usher/oauth/flow"
 	"github.com/usherauth/usher/oauth/front"
@@ -31,6 +34,7 @@ type companionParts struct {
 	pages     *page.Pages
 	secure    bool
 	forget    func(token string) // nil: nobody remembers
+	unlinkAll bool               // account.accountLinking.allowUnlinkingAll
 	audit     *audit
 	log       *slog.Logger
 }
@@ -185,9 +189,22 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session})
+	people := account.New(account.Config{
+		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
+		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
+	})
+	sessions := session.New(session.Config{
+		Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session,
+		EndSession: func(ctx context.Context, userID, callbackURL, state string) string {
+			to, err := people.EndSession(ctx, serving.BaseURL+serving.BasePath, userID, callbackURL, state)
+			if err != nil {
+				p.log.Error("somebody signed out here, and could not be led to their provider's sign-out", "error", err)
+			}
+			return to
+		},
+	})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
-	serving.Routes = append(sessions.Routes(), organizations.Routes()...)
+	serving.Routes = slices.Concat(sessions.Routes(), people.Routes(), organizations.Routes())
 	api, err := oauth.New(serving)
 	if err != nil {
 		return nil, err
@@ -196,7 +213,7 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
-	people, err := front.New(front.Config{
+	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {
 			_, err := serving.Origins.ReturnURL(url)
@@ -208,8 +225,8 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if people.Serves(r.URL.Path) {
-			people.ServeHTTP(w, r)
+		if pages.Serves(r.URL.Path) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

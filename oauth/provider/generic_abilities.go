@@ -36,7 +36,7 @@ func (g refreshingGeneric) Refresh(ctx context.Context, token string) (*Tokens, 
 }
 
 // EndSession implements Ender. Nothing before discovery, and where the provider has no such endpoint.
-func (g refreshingGeneric) EndSession(idToken, state string) (string, bool) {
+func (g refreshingGeneric) EndSession(idToken, back, state string) (string, bool) {
 	m := g.endpoints()
 	if g.o.DisableLogout || m == nil || m.endSession == "" {
 		return "", false
@@ -45,8 +45,11 @@ func (g refreshingGeneric) EndSession(idToken, state string) (string, bool) {
 	if idToken != "" {
 		p = append(p, params("id_token_hint", idToken)...)
 	}
-	if to := g.o.PostLogoutRedirect; to != "" {
-		p = append(p, params("post_logout_redirect_uri", to, "client_id", g.client.id)...)
+	if back == "" {
+		back = g.o.PostLogoutRedirect
+	}
+	if back != "" {
+		p = append(p, params("post_logout_redirect_uri", back, "client_id", g.client.id)...)
 		p = append(p, present(params("state", state))...)
 	} else if idToken == "" {
 		p = append(p, params("client_id", g.client.id)...)

@@ -90,7 +90,8 @@ type Signer interface {
 
 // Ender is what providers can where signing out may end the session at the provider, too.
 type Ender interface {
-	EndSession(idToken, state string) (url string, ok bool)
+	// EndSession's back is an absolute URL to return to; empty: the one that is configured, or none.
+	EndSession(idToken, back, state string) (url string, ok bool)
 }
 
 // AccountRules are what linking reads of a provider's options.

@@ -1,15 +1,17 @@
 package accounts
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// cell ties a logical column to where its value is: a *string, *bool or *time.Time, or a pointer to one of these that is
-// nil for NULL.
+// cell ties a logical column to where its value is: a *string, *bool or *time.Time, or a pointer to one of these or to an
+// int64 that is nil for NULL.
 type cell struct {
 	field string
 	to    any
@@ -74,7 +76,8 @@ func invitationCells(i *record.Invitation) []cell {
 
 func teamCells(t *record.Team) []cell {
 	return []cell{
-		{"id", &t.ID}, {"name", &t.Name}, {"organizationId", &t.OrganizationID}, {"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
+		{"id", &t.ID}, {"name", &t.Name}, {"memberCount", &t.MemberCount}, {"organizationId", &t.OrganizationID},
+		{"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
 	}
 }
 
@@ -112,6 +115,8 @@ func (x cell) content() any {
 		return *to
 	case **time.Time:
 		return *to
+	case **int64:
+		return *to
 	}
 	panic(fmt.Sprintf("accounts: no cell for %T", x.to))
 }
@@ -131,6 +136,8 @@ func (x cell) Scan(value any) (err error) {
 		*to, err = instant(value)
 	case **time.Time:
 		*to, err = unlessNull(value, instant)
+	case **int64:
+		*to, err = unlessNull(value, number)
 	default:
 		panic(fmt.Sprintf("accounts: no cell for %T", x.to))
 	}
@@ -138,6 +145,18 @@ func (x cell) Scan(value any) (err error) {
 		return fmt.Errorf("column %s holds %w", x.field, err)
 	}
 	return nil
+}
+
+func number(value any) (int64, error) {
+	digits, err := text(value)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, errors.New("something that is not a whole number")
+	}
+	return n, nil
 }
 
 func unlessNull[V any](value any, read func(any) (V, error)) (*V, error) {
