@@ -107,10 +107,6 @@ type RateLimit struct {
 	// Whether the routes of signing in through Usher are limited; `auto`: where `url` is https, which is Better Auth's
 	// "in production". Shared between replicas through `redis.url`.
 	Enabled Toggle `yaml:"enabled"`
-	// Within what time requests are counted.
-	Window time.Duration `yaml:"window"`
-	// How many of one address to one route are answered within it; signing in has a limit of its own, 3 in 10s.
-	Max int `yaml:"max"`
 }
 
 // Verification is Better Auth's `verification`: where the state of a sign-in through Usher is kept.

@@ -137,8 +137,8 @@ func Default() *Config {
 			Tables:       Tables{TimeZone: "UTC"},
 
 			DefaultCookieAttributes: CookieAttributes{SameSite: "auto"},
-			RateLimit:               RateLimit{Window: 10 * time.Second, Max: 100},
-			Verification:            Verification{StoreIdentifier: "plain"},
+
+			Verification: Verification{StoreIdentifier: "plain"},
 			Account: Account{
 				StoreStateStrategy: "database", UpdateAccountOnSignIn: true,
 				AccountLinking: AccountLinking{Enabled: true, RequireLocalEmailVerified: true},

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // OAuth is signing in through Usher itself, at /api/auth, with the pages for it.
@@ -130,13 +129,6 @@ func (c *Config) RateLimited() bool {
 var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func checkOAuth(c *Config, f *findings) {
-	r := &c.BetterAuth.RateLimit
-	if r.Window < time.Second || r.Window > time.Hour {
-		f.problem("better_auth.rate_limit.window", "%s: write 1s to 1h", formatDuration(r.Window))
-	}
-	if r.Max < 1 {
-		f.problem("better_auth.rate_limit.max", "%d: must be 1 at least; to limit nothing, set enabled: false", r.Max)
-	}
 	if !c.Enabled || !c.OAuth.Enabled || len(c.OAuth.Providers) == 0 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/internal/boot"
 )
 
 func runConfig(_ context.Context, t terminal, args []string) int {
@@ -35,6 +36,10 @@ func runConfig(_ context.Context, t terminal, args []string) int {
 				return fail(t, err)
 			}
 			return exitOK
+		}
+		if err := boot.CheckSignIn(c); err != nil {
+			fmt.Fprintf(t.err, "%s\nusher config: 1 to mend\n", err)
+			return exitUsage
 		}
 		fmt.Fprintln(t.out, "the configuration is good")
 		return exitOK

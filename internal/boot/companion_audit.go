@@ -7,6 +7,7 @@ import (
 
 	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth"
+	"github.com/usherauth/usher/oauth/account"
 	"github.com/usherauth/usher/oauth/session"
 )
 
@@ -51,6 +52,10 @@ func (a *audit) signIn(e oauth.Event) {
 func (a *audit) session(_ context.Context, e session.Event) {
 	a.out.Add(1)
 	a.line(e.Action, "user_id", e.UserID, "session_id", e.Session, "target_session_id", e.Target, "client", e.Client)
+}
+
+func (a *audit) account(_ context.Context, e account.Event) {
+	a.line(e.Action, "provider", e.Provider, "user_id", e.UserID, "account_id", e.Account, "session_id", e.Session, "client", e.Client)
 }
 
 // line leaves out what is empty, and keeps short what came from outside.

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -59,18 +58,19 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if p.pages, err = pages(c); err != nil {
 		return nil, err
 	}
-	account, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	stored, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	p.unlinkAll = linking.AllowUnlinkingAll
 	p.server = oauth.Config{
 		BaseURL: c.Origin(), BasePath: c.AuthPath(), Origins: origins, Keys: sealKeys(c), Cookies: cookies, Reader: reader,
 		Providers: p.providers, Proxies: c.Proxies(), Limiter: limiter, Log: log, Observe: p.audit.signIn,
 		Accounts: oauth.Accounts{
-			EncryptTokens: account.EncryptOAuthTokens, KeepTokens: !account.UpdateAccountOnSignIn,
+			EncryptTokens: stored.EncryptOAuthTokens, KeepTokens: !stored.UpdateAccountOnSignIn,
 			TrustedProviders: linking.TrustedProviders, LinkingDisabled: !linking.Enabled, ImplicitLinkingDisabled: linking.DisableImplicitLinking,
 			AnyLocalEmail: !linking.RequireLocalEmailVerified, DifferentEmails: linking.AllowDifferentEmails, UpdateUserOnLink: linking.UpdateUserInfoOnLink,
 		},
 		State: oauth.StateOptions{
-			InCookie: account.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
-			SkipCookieCheck: account.SkipStateCookieCheck,
+			InCookie: stored.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
+			SkipCookieCheck: stored.SkipStateCookieCheck,
 		},
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
@@ -165,6 +165,19 @@ func providerOptions(p config.Provider) provider.Options {
 	return o
 }
 
+// CheckSignIn says what of the sign-in server's configuration only shows when its parts are made: an option that a
+// provider does not know, a logo that is no image.
+func CheckSignIn(c *config.Config) error {
+	if !c.Companion() {
+		return nil
+	}
+	_, err := Providers(c)
+	if _, drawn := pages(c); err == nil {
+		err = drawn
+	}
+	return err
+}
+
 // pages are drawn with the brand of the configuration.
 func pages(c *config.Config) (*page.Pages, error) {
 	b := c.OAuth.Brand
@@ -189,22 +202,13 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	people := account.New(account.Config{
+	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
+	own := account.New(account.Config{
 		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
 		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
 	})
-	sessions := session.New(session.Config{
-		Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session,
-		EndSession: func(ctx context.Context, userID, callbackURL, state string) string {
-			to, err := people.EndSession(ctx, serving.BaseURL+serving.BasePath, userID, callbackURL, state)
-			if err != nil {
-				p.log.Error("somebody signed out here, and could not be led to their provider's sign-out", "error", err)
-			}
-			return to
-		},
-	})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
-	serving.Routes = slices.Concat(sessions.Routes(), people.Routes(), organizations.Routes())
+	serving.Routes = slices.Concat(sessions.Routes(), own.Routes(), organizations.Routes())
 	api, err := oauth.New(serving)
 	if err != nil {
 		return nil, err
@@ -213,7 +217,7 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
-	pages, err := front.New(front.Config{
+	people, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {
 			_, err := serving.Origins.ReturnURL(url)
@@ -225,8 +229,8 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if pages.Serves(r.URL.Path) {
-			pages.ServeHTTP(w, r)
+		if people.Serves(r.URL.Path) {
+			people.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)
@@ -238,7 +242,6 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 func (p *companionParts) serves(path string) bool {
 	return path == front.SignInPath || path == front.AccountPath || path == p.server.BasePath || strings.HasPrefix(path, p.server.BasePath+"/")
 }
-
 
 // ProviderNames are those that need no more than a client's id and secret.
 func ProviderNames() []string { return provider.Presets() }

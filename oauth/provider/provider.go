@@ -90,7 +90,7 @@ type Signer interface {
 
 // Ender is what providers can where signing out may end the session at the provider, too.
 type Ender interface {
-	// EndSession's back is an absolute URL to return to; empty: the one that is configured, or none.
+	// back is the absolute URL that the provider should lead to afterwards; empty: the configured one.
 	EndSession(idToken, back, state string) (url string, ok bool)
 }
 
