@@ -171,8 +171,14 @@ func checkProvider(c *Config, name string, f *findings) {
 		f.warn(key+".client_secret", "is missing; most providers refuse to exchange a code without it")
 	}
 	for _, one := range []struct{ key, value string }{
-		{"discovery_url", p.DiscoveryURL}, {"authorization_url", p.AuthorizationURL}, {"token_url", p.TokenURL},
-		{"user_info_url", p.UserInfoURL}, {"issuer", p.Issuer}, {"authority", p.Authority}, {"login_url", p.LoginURL}, {"redirect_uri", p.RedirectURI},
+		{"discovery_url", p.DiscoveryURL},
+		{"authorization_url", p.AuthorizationURL},
+		{"token_url", p.TokenURL},
+		{"user_info_url", p.UserInfoURL},
+		{"issuer", p.Issuer},
+		{"authority", p.Authority},
+		{"login_url", p.LoginURL},
+		{"redirect_uri", p.RedirectURI},
 	} {
 		if one.value == "" {
 			continue

@@ -214,6 +214,11 @@ func TestAnewUserAndHisReturn(t *testing.T) {
 	account["accessToken"], account["idToken"], account["updatedAt"] = "access-code-first-2", "id-code-first-2", "2026-11-25T04:00:00.123Z"
 	equal(t, w.row(`select * from account`), account)
 	told := w.told()
+	b = w.browser() // who is known is not led to the page for new users
+	state = b.begin(`{"provider":"first","callbackURL":"/dash","newUserCallbackURL":"/welcome"}`)
+	if a = b.do("GET", "/api/auth/callback/first?code="+w.first.issue(ann())+"&state="+state, ""); a.Location != "/dash" {
+		t.Error(a.Location)
+	}
 	if len(told) != 2 || told[0].Kind != oauth.SignedUp || told[1].Kind != oauth.SignedIn || told[1].UserID != user["id"] || told[1].Account != "sub-ann" || told[1].Session == "" {
 		t.Errorf("%+v", told)
 	}

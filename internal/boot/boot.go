@@ -34,7 +34,7 @@ type Options struct {
 
 // App is a service with open listeners, not yet serving.
 type App struct {
-	HTTP, GRPC, Ops string // addresses that are listened on; empty: not
+	HTTP, GRPC, Ops string     // addresses that are listened on; empty: not
 	Gate            *gate.Gate // nil: only the sign-in server runs
 
 	serve  server.Config

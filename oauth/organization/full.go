@@ -11,7 +11,8 @@ import (
 )
 
 var fullQuery = &endpoint.Object{Optional: true, Fields: []endpoint.Field{
-	{Name: "organizationId", Optional: true}, {Name: "organizationSlug", Optional: true},
+	{Name: "organizationId", Optional: true},
+	{Name: "organizationSlug", Optional: true},
 	{Name: "membersLimit", Type: endpoint.Either, Optional: true},
 }}
 

@@ -11,8 +11,10 @@ func Explain(code, provider string) Explanation {
 	}
 	e, known := explanations[code]
 	if !known {
-		e = Explanation{Title: "Signing in did not work", Text: "Something went wrong that this page has no words for.",
-			Hints: []string{"Try again. If it happens again, tell whoever runs this site the code below."}}
+		e = Explanation{
+			Title: "Signing in did not work", Text: "Something went wrong that this page has no words for.",
+			Hints: []string{"Try again. If it happens again, tell whoever runs this site the code below."},
+		}
 	}
 	e.Code = code
 	e.Text = strings.ReplaceAll(e.Text, "PROVIDER", provider)

@@ -136,8 +136,8 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for url, permanent := range map[string]bool{
-		"rediss://r?ca=" + dir + "/hunter2.missing":                                   false,
-		"rediss://r?ca=" + other:                                                      true,
+		"rediss://r?ca=" + dir + "/hunter2.missing": false,
+		"rediss://r?ca=" + other:                    true,
 		"rediss://r?cert=" + dir + "/hunter2.missing&key=" + dir + "/hunter2.missing": false,
 		"rediss://r?cert=" + other + "&key=" + other:                                  true,
 	} {

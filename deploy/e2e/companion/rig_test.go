@@ -88,7 +88,8 @@ var ada = testenv.OIDCPerson{Sub: "sub-ada", Email: "Ada@Example.com", EmailVeri
 func newSite(t *testing.T, in storage, more []string, options map[string]any) *site {
 	t.Helper()
 	s := &site{sides: map[side]*url.URL{}, people: []testenv.OIDCPerson{
-		ada, {Sub: "sub-bob", Email: "bob@example.com", EmailVerified: true, Name: "Bob"},
+		ada,
+		{Sub: "sub-bob", Email: "bob@example.com", EmailVerified: true, Name: "Bob"},
 		{Sub: "sub-eve", Email: "eve@example.com", EmailVerified: false, Name: "Eve"},
 	}}
 	front := httptest.NewServer(&httputil.ReverseProxy{

@@ -62,3 +62,32 @@ func TestEitherSideFinishesWhatTheOtherBegan(t *testing.T) {
 		})
 	}
 }
+
+// Signing out here signs out at the provider too, where it says how; both sides lead to the same place.
+func TestSigningOutLeadsToTheProvider(t *testing.T) {
+	s := newSite(t, storages()[1], nil, nil)
+	where := map[side]string{}
+	for _, who := range []side{goSide, js} {
+		s.at(who)
+		b := s.browser(t)
+		if done := b.do(http.MethodGet, b.visit(b.begin("/"), ada.Sub), ""); done.StatusCode != http.StatusFound {
+			t.Fatalf("%s: %d %s", who, done.StatusCode, done.body)
+		}
+		out := b.do(http.MethodPost, "/api/auth/sign-out", `{"callbackURL":"/","state":"st"}`)
+		var leave struct {
+			Success, Redirect bool
+			URL               string
+		}
+		if err := json.Unmarshal([]byte(out.body), &leave); err != nil || !leave.Success || !leave.Redirect || out.Header.Get("Location") != leave.URL {
+			t.Fatalf("%s: %d %s, Location %q", who, out.StatusCode, out.body, out.Header.Get("Location"))
+		}
+		q := parse(t, leave.URL).Query()
+		if q.Get("id_token_hint") == "" {
+			t.Errorf("%s: no id_token_hint in %s", who, leave.URL)
+		}
+		where[who] = strings.Replace(leave.URL, q.Get("id_token_hint"), "HINT", 1)
+	}
+	if where[goSide] != where[js] || !strings.HasPrefix(where[goSide], s.idp.URL) {
+		t.Errorf("Usher leads to\n%s\nand Better Auth to\n%s", where[goSide], where[js])
+	}
+}
