@@ -209,9 +209,10 @@ await step("unlinkAccount, by provider", () => client.unlinkAccount({ providerId
 await step("organization.list, none", () => client.organization.list());
 await step("organization.getActiveMember, none", () => client.organization.getActiveMember());
 const mine = await onReal(me, "/organization/create", { name: "Engines", slug: "engines", metadata: { plan: "pro" }, keepCurrentActiveOrganization: true });
-await signIn(other, "sub-bob");
+const bob = person();
+await signIn(bob, "sub-bob");
 await idle();
-const theirs = await onReal(other, "/organization/create", { name: "Others", slug: "others" });
+const theirs = await onReal(bob, "/organization/create", { name: "Others", slug: "others" });
 await step("organization.list", () => client.organization.list());
 await step("organization.setActive", () => client.organization.setActive({ organizationId: mine.id }));
 await step("organization.setActive, by slug", () => client.organization.setActive({ organizationSlug: "engines" }));
