@@ -25,6 +25,7 @@ type Store interface {
 	FindVerification(ctx context.Context, identifier string) (value string, found bool, err error)
 	TakeVerification(ctx context.Context, identifier string) (value string, found bool, err error)
 	SweepVerifications(ctx context.Context, before time.Time) error
+	AccountsOf(ctx context.Context, userID string) ([]record.Account, error)
 	Identify(ctx context.Context, providerID, accountID, email string, do func(accounts.Tx) error) error
 	Shape() record.Shape
 }

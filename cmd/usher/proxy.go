@@ -109,6 +109,9 @@ func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) 
 		return nil, exitUsage
 	}
 	p.HTTPListen, p.GRPCListen, p.Remove = c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
+	if c.Companion() {
+		p.API = c.AuthPath()
+	}
 	if c.BetterAuth.Session.Refresh {
 		p.Cookies = []string{boot.SessionCookie(c)}
 	}

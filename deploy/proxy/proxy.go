@@ -25,6 +25,7 @@ type Params struct {
 	Remove  []string      // headers.remove of the configuration: what the gate removes besides; Envoy must allow it
 	Rule    string        // named rule that judges everything this proxy asks about; empty: the first that matches
 	Cookies []string      // cookies the gate may renew, which the proxy hands back to the browser; empty: none
+	API     string        // path of the companion's API, /api/auth: it and the pages go to Usher, unasked; empty: no companion
 }
 
 // File is one rendered file.

@@ -65,14 +65,16 @@ func variants(t *testing.T, f family) map[string]Params {
 		longest[field] = strings.Repeat("X", 62) + "-" + string(rune('A'+i))
 	}
 	out := map[string]Params{
-		"defaults": {},
-		"behind":   {Public: "https://app.example.com", Listen: "127.0.0.1:8081"},
-		"own TLS":  {Public: "https://app.example.com", Listen: ":443"},
-		"IPv6":     {Public: "http://app.example.com:8443/", Listen: "[::1]:8082", Upstream: upstream, Gate: gateAt},
-		"names":    {Upstream: "localhost:3000", Cookies: []string{"better-auth.session_token", "__Secure-x"}, Remove: []string{"X-Debug_Info"}},
-		"rule":     {Rule: "admin_1", Mode: f.modes[len(f.modes)-1]},
-		"longest":  {Headers: headers(t, longest, strings.Repeat("O", 64))},
-		"no org":   {Headers: headers(t, map[gate.Field]string{gate.UserID: "X-Uid"}, "")},
+		"defaults":               {},
+		"behind":                 {Public: "https://app.example.com", Listen: "127.0.0.1:8081"},
+		"own TLS":                {Public: "https://app.example.com", Listen: ":443"},
+		"IPv6":                   {Public: "http://app.example.com:8443/", Listen: "[::1]:8082", Upstream: upstream, Gate: gateAt},
+		"names":                  {Upstream: "localhost:3000", Cookies: []string{"better-auth.session_token", "__Secure-x"}, Remove: []string{"X-Debug_Info"}},
+		"rule":                   {Rule: "admin_1", Mode: f.modes[len(f.modes)-1]},
+		"longest":                {Headers: headers(t, longest, strings.Repeat("O", 64))},
+		"pages":                  {API: "/api/auth"},
+		"pages of a public name": {API: "/my.auth/v1", Public: "https://app.example.com", Mode: f.modes[len(f.modes)-1]},
+		"no org":                 {Headers: headers(t, map[gate.Field]string{gate.UserID: "X-Uid"}, "")},
 	}
 	for _, preset := range []string{"oauth2-proxy", "authelia", "authentik", "grafana"} {
 		names, _ := gate.Preset(preset)
@@ -287,5 +289,23 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTheCompanionIsReachedUnasked looks for its three places in every file, and for the address that speaks HTTP.
+func TestTheCompanionIsReachedUnasked(t *testing.T) {
+	for _, f := range families() {
+		for _, mode := range f.modes {
+			p := Params{API: "/api/auth", Mode: mode, HTTPListen: ":9000", GRPCListen: ":9001"}
+			with, without := render(t, f.Name, p)[0].Content, render(t, f.Name, Params{Mode: mode})[0].Content
+			for _, want := range []string{"/sign-in", "/account", "/api/auth", "9000"} {
+				if !strings.Contains(with, want) {
+					t.Errorf("%s %s: nothing about %s", f.Name, mode, want)
+				}
+			}
+			if strings.Contains(without, "/api/auth") || strings.Contains(without, "usher_pages") {
+				t.Errorf("%s %s: a companion nobody configured", f.Name, mode)
+			}
+		}
 	}
 }

@@ -26,6 +26,8 @@ type site struct {
 	At       string // "@" and the rule, or nothing: what follows /gate/NAME
 	Rule     string
 	Cookies  []string
+	API      string   // path of the companion's API; empty: there is no companion
+	Pages    address  // where the companion is, which speaks HTTP
 	Remove   []string // further headers the gate removes
 	Names    []string // every identity header as it is spelled, the organization header included
 	Org      string   // the header a client may ask for an organization with, as spelled; empty: none
@@ -115,6 +117,12 @@ func newSite(f family, p Params) (*site, error) {
 			complain("cookie", name, "letters, digits, -, _ and .")
 		}
 	}
+	if s.API = p.API; s.API != "" {
+		if s.API[0] != '/' || !plain(s.API[1:], "/-_.") || strings.HasSuffix(s.API, "/") || strings.Contains(s.API, "//") {
+			complain("path of better_auth.url", s.API, "a path like /api/auth")
+		}
+		s.Pages = pagesAt(s.Gate, p.HTTPListen)
+	}
 	s.Remove = p.Remove
 	for _, name := range p.Remove {
 		if !plain(name, "-_") {
@@ -166,6 +174,15 @@ func gateOf(p Params, grpc, kubernetes bool) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// pagesAt is where the companion is: on the host of the gate, at the port of listen.http, whatever the gate is asked by.
+func pagesAt(gate address, listen string) address {
+	_, port, err := net.SplitHostPort(or(listen, defaultHTTP))
+	if err != nil {
+		return gate
+	}
+	return address{Host: gate.Host, Port: port}
 }
 
 func parseListen(s string) (address, bool) {

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,8 +33,8 @@ type companionParts struct {
 	providers []provider.Provider
 	pages     *page.Pages
 	secure    bool
+	unlinkAll bool               // accountLinking.allowUnlinkingAll
 	forget    func(token string) // nil: nobody remembers
-	unlinkAll bool               // account.accountLinking.allowUnlinkingAll
 	audit     *audit
 	log       *slog.Logger
 }
@@ -58,19 +59,19 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if p.pages, err = pages(c); err != nil {
 		return nil, err
 	}
-	stored, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
+	kept, linking := &c.BetterAuth.Account, &c.BetterAuth.Account.AccountLinking
 	p.unlinkAll = linking.AllowUnlinkingAll
 	p.server = oauth.Config{
 		BaseURL: c.Origin(), BasePath: c.AuthPath(), Origins: origins, Keys: sealKeys(c), Cookies: cookies, Reader: reader,
 		Providers: p.providers, Proxies: c.Proxies(), Limiter: limiter, Log: log, Observe: p.audit.signIn,
 		Accounts: oauth.Accounts{
-			EncryptTokens: stored.EncryptOAuthTokens, KeepTokens: !stored.UpdateAccountOnSignIn,
+			EncryptTokens: kept.EncryptOAuthTokens, KeepTokens: !kept.UpdateAccountOnSignIn,
 			TrustedProviders: linking.TrustedProviders, LinkingDisabled: !linking.Enabled, ImplicitLinkingDisabled: linking.DisableImplicitLinking,
 			AnyLocalEmail: !linking.RequireLocalEmailVerified, DifferentEmails: linking.AllowDifferentEmails, UpdateUserOnLink: linking.UpdateUserInfoOnLink,
 		},
 		State: oauth.StateOptions{
-			InCookie: stored.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
-			SkipCookieCheck: stored.SkipStateCookieCheck,
+			InCookie: kept.StoreStateStrategy == "cookie", Hashed: c.BetterAuth.Verification.StoreIdentifier == "hashed",
+			SkipCookieCheck: kept.SkipStateCookieCheck,
 		},
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
@@ -202,15 +203,21 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
+	var api *oauth.Server // ends sessions at providers, and is made of the rooms
+	sessions := session.New(session.Config{
+		Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session,
+		EndSession: func(ctx context.Context, userID, back, state string) string {
+			return api.EndSession(ctx, userID, back, state)
+		},
+	})
 	own := account.New(account.Config{
 		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
 		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
 	})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
 	serving.Routes = slices.Concat(sessions.Routes(), own.Routes(), organizations.Routes())
-	api, err := oauth.New(serving)
-	if err != nil {
+	var err error
+	if api, err = oauth.New(serving); err != nil {
 		return nil, err
 	}
 	var named []front.Provider

@@ -48,13 +48,12 @@ func (f *Front) account(w http.ResponseWriter, r *http.Request) {
 		f.broken(w, r, err)
 		return
 	}
-	status := http.StatusOK
 	if code := r.URL.Query().Get("error"); code != "" {
 		why := page.Explain(code, f.name(r.URL.Query().Get("provider")))
-		v.Failed, status = &why, http.StatusOK
+		v.Failed = &why
 	}
 	v.Done = done[r.URL.Query().Get("done")]
-	f.Pages.Account(w, status, v)
+	f.Pages.Account(w, http.StatusOK, v)
 }
 
 // done are the words for what a form did. They come by the URL, so only these can be said.

@@ -10,7 +10,7 @@ import (
 // change does what a form of the account page asks for, through the API, and leads back to the page.
 func (f *Front) change(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "This form could not be read.", http.StatusBadRequest)
+		f.refuse(w, http.StatusBadRequest, "This form could not be read.")
 		return
 	}
 	do, id := r.PostForm.Get("do"), r.PostForm.Get("id")
@@ -32,7 +32,7 @@ func (f *Front) change(w http.ResponseWriter, r *http.Request) {
 	case "organization":
 		err = a.post("/organization/set-active", map[string]string{"organizationId": id}, nil)
 	default:
-		http.Error(w, "This form asks for something that this page does not do.", http.StatusBadRequest)
+		f.refuse(w, http.StatusBadRequest, "This form asks for something that this page does not do.")
 		return
 	}
 	f.answer(w, r, do, err)
@@ -44,7 +44,7 @@ func (f *Front) answer(w http.ResponseWriter, r *http.Request, did string, err e
 	switch {
 	case err == nil:
 		seeOther(w, query(AccountPath, "done", did))
-	case !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError:
+	case !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError || refused.Status == http.StatusTooManyRequests:
 		f.broken(w, r, err)
 	case refused.Status == http.StatusUnauthorized:
 		seeOther(w, query(SignInPath, "callbackURL", AccountPath))
@@ -69,6 +69,7 @@ func revoke(a *api, id string) error {
 
 // signOut ends this session, and the one at the provider where that can be ended too.
 func (f *Front) signOut(w http.ResponseWriter, r *http.Request, a *api) {
+	f.endTrail(w)
 	var ended struct{ URL string }
 	if err := a.post("/sign-out", struct{}{}, &ended); err != nil {
 		f.broken(w, r, err)
@@ -85,13 +86,13 @@ func (f *Front) signOut(w http.ResponseWriter, r *http.Request, a *api) {
 func (f *Front) link(w http.ResponseWriter, r *http.Request, a *api, provider string) {
 	name := f.name(provider)
 	if name == "" {
-		http.Error(w, "There is no such provider.", http.StatusBadRequest)
+		f.refuse(w, http.StatusBadRequest, "There is no such provider.")
 		return
 	}
 	var onward struct{ URL string }
 	err := a.post("/link-social", map[string]any{
-		"provider": provider, "callbackURL": query(AccountPath, "done", "link"),
-		"errorCallbackURL": query(AccountPath, "provider", provider), "disableRedirect": true,
+		"provider": provider, "callbackURL": f.Origin + query(AccountPath, "done", "link"),
+		"errorCallbackURL": f.Origin + query(AccountPath, "provider", provider), "disableRedirect": true,
 	}, &onward)
 	if err != nil || onward.URL == "" {
 		f.answer(w, r, "link", err)

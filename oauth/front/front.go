@@ -2,6 +2,7 @@ package front
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -59,7 +60,14 @@ func New(c Config) (*Front, error) {
 	}
 	f := &Front{Config: c}
 	// Forms come from our own pages alone. SameSite keeps most others out already, unless it was configured away.
-	f.forms = http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(http.HandlerFunc(f.change), maxForm))
+	ours := http.NewCrossOriginProtection()
+	if err := ours.AddTrustedOrigin(c.Origin); err != nil { // a proxy in front may have changed the Host
+		return nil, fmt.Errorf("front: Origin: %w", err)
+	}
+	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		f.refuse(w, http.StatusForbidden, "This form came from another site, so nothing was done.")
+	}))
+	f.forms = ours.Handler(http.MaxBytesHandler(http.HandlerFunc(f.change), maxForm))
 	return f, nil
 }
 
@@ -123,13 +131,23 @@ func (p *who) person() string {
 	return p.User.Email
 }
 
+// refuse is the page for a form that our own pages would not have sent.
+func (f *Front) refuse(w http.ResponseWriter, status int, text string) {
+	f.Pages.Problem(w, status, page.Problem{Explanation: page.Explanation{Title: "Nothing was done", Text: text}, Retry: AccountPath, Action: "Your account"})
+}
+
 // broken is the page where the companion itself does not work.
 func (f *Front) broken(w http.ResponseWriter, r *http.Request, err error) {
+	if refused := (*refusal)(nil); errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "10")
+		f.Pages.Problem(w, http.StatusTooManyRequests, page.Problem{Explanation: page.Explain("TOO_MANY_REQUESTS", ""), Retry: r.URL.Path, Action: "Try again"})
+		return
+	}
 	if r.Context().Err() == nil {
 		f.Log.ErrorContext(r.Context(), "sign-in pages: the page could not be made", "path", r.URL.Path, "error", err)
 	}
 	w.Header().Set("Retry-After", "5")
-	f.Pages.Problem(w, http.StatusServiceUnavailable, page.Problem{Explanation: page.Explain("internal_server_error", ""), Retry: r.URL.Path})
+	f.Pages.Problem(w, http.StatusServiceUnavailable, page.Problem{Explanation: page.Explain("internal_server_error", ""), Retry: r.URL.Path, Action: "Try again"})
 }
 
 // seeOther leads on, verbatim: joining or tidying could change where that is.

@@ -37,12 +37,26 @@ func (f *Front) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if me != nil {
-		v.Person, v.Continue = me.person(), back
+		v.Person = me.person()
+		if asked {
+			v.Continue = back
+		}
 	}
+	v.Done = f.signedOut(r) && me == nil
 	for _, p := range f.Providers {
-		v.Providers = append(v.Providers, page.Provider{ID: p.ID, Name: p.Name, Href: query(f.BasePath+"/signin/"+url.PathEscape(p.ID), "callbackURL", back)})
+		v.Providers = append(v.Providers, page.Provider{ID: p.ID, Name: p.Name, Href: f.begin(p.ID, back, asked)})
 	}
 	f.Pages.SignIn(w, http.StatusOK, v)
+}
+
+// begin leads to a provider. What goes wrong there is explained on this page, which still knows where to return to.
+func (f *Front) begin(id, back string, asked bool) string {
+	failed := []string{"provider", id}
+	if asked {
+		failed = append(failed, "callbackURL", back)
+	}
+	// Absolute: a relative URL may not hold every character that one of ours can.
+	return query(f.BasePath+"/signin/"+url.PathEscape(id), "callbackURL", back, "errorCallbackURL", f.Origin+query(SignInPath, failed...))
 }
 
 // back is where somebody goes after signing in: what the gate or a link asked for, if it is ours to lead to.
@@ -59,7 +73,10 @@ func (f *Front) spoken(back string, asked bool) string {
 	if !asked {
 		return ""
 	}
-	rest := strings.TrimPrefix(back, f.Origin)
+	rest, ours := strings.CutPrefix(back, f.Origin)
+	if ours && rest != "" && !strings.ContainsAny(rest[:1], "/?#") {
+		rest = back // https://app.example.community begins with ours, too
+	}
 	rest, _, _ = strings.Cut(rest, "#")
 	rest, _, _ = strings.Cut(rest, "?")
 	const most = 120
@@ -98,8 +115,15 @@ func trail(r *http.Request) string {
 }
 
 func (f *Front) leaveTrail(w http.ResponseWriter, value string) {
+	f.setTrail(w, value, int(page.TrailLifetime/time.Second))
+}
+
+// endTrail forgets it: whoever signs out may sign in again for the same page.
+func (f *Front) endTrail(w http.ResponseWriter) { f.setTrail(w, "", -1) }
+
+func (f *Front) setTrail(w http.ResponseWriter, value string, maxAge int) {
 	c := http.Cookie{
-		Name: page.TrailCookie, Value: value, Path: SignInPath, MaxAge: int(page.TrailLifetime / time.Second), HttpOnly: true,
+		Name: page.TrailCookie, Value: value, Path: SignInPath, MaxAge: maxAge, HttpOnly: true,
 		Secure: f.Secure, SameSite: http.SameSiteLaxMode,
 	}
 	w.Header().Add("Set-Cookie", c.String())

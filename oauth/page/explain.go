@@ -100,9 +100,17 @@ var explanations = map[string]Explanation{
 		Title: "No new accounts", Text: "You have no account here yet, and new ones cannot be made this way.",
 		Hints: []string{"If you have an account, sign in the way you did before.", "Ask whoever runs this site to invite you."},
 	},
+	"TOO_MANY_REQUESTS": {
+		Title: "That was too fast", Text: "Too many requests came from your address within a few seconds. Nothing was changed.",
+		Hints: []string{"Wait ten seconds and try again."},
+	},
 	"SESSION_NOT_FRESH": {
 		Title: "Sign in again for that", Text: "What you want to do is delicate, and you signed in more than a day ago.",
 		Hints: []string{"Sign in again below; then do it."},
+	},
+	"ACCOUNT_NOT_FOUND": {
+		Title: "That account is not there any more", Text: "It was unlinked before, perhaps in another window.",
+		Hints: []string{"The list below shows what is linked now."},
 	},
 	"FAILED_TO_UNLINK_LAST_ACCOUNT": {
 		Title: "That is your only way to sign in", Text: "Without it nobody could enter this account any more, not even you.",

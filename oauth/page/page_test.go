@@ -45,7 +45,7 @@ func TestNothingFromOutsideIsMarkup(t *testing.T) {
 		},
 		"account": func(p *Pages, w http.ResponseWriter) { p.Account(w, 200, full()) },
 		"problem": func(p *Pages, w http.ResponseWriter) {
-			p.Problem(w, 200, Problem{hostile, "javascript:alert(1)"})
+			p.Problem(w, 200, Problem{hostile, "javascript:alert(1)", script})
 		},
 		"onward": func(p *Pages, w http.ResponseWriter) { p.Onward(w, Onward{"javascript:alert(1)", script}) },
 	} {

@@ -14,6 +14,7 @@ type SignIn struct {
 	Person    string       // who is signed in already; empty: nobody
 	Continue  string       // for a person who is signed in: where Back is
 	Why       *Explanation // why they are here again; nil: they just came
+	Done      bool         // they just signed out
 }
 
 // Explanation is what went wrong, in words.
@@ -28,6 +29,7 @@ type Explanation struct {
 type Problem struct {
 	Explanation Explanation
 	Retry       string // where to try again
+	Action      string // what Retry does; empty: "Back to sign-in"
 }
 
 // Onward leads to a provider.

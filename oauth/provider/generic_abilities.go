@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +45,11 @@ func (g refreshingGeneric) EndSession(idToken, back, state string) (string, bool
 	if idToken != "" {
 		p = append(p, params("id_token_hint", idToken)...)
 	}
-	if to := cmp.Or(back, g.o.PostLogoutRedirect); to != "" {
-		p = append(p, params("post_logout_redirect_uri", to, "client_id", g.client.id)...)
+	if back == "" {
+		back = g.o.PostLogoutRedirect
+	}
+	if back != "" {
+		p = append(p, params("post_logout_redirect_uri", back, "client_id", g.client.id)...)
 		p = append(p, present(params("state", state))...)
 	} else if idToken == "" {
 		p = append(p, params("client_id", g.client.id)...)

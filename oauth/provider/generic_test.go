@@ -336,15 +336,16 @@ func TestEndSession(t *testing.T) {
 		t.Error("an end before discovery")
 	}
 	visit(t, idp, p)
-	for _, c := range []struct{ redirect, token, state, want string }{
-		{"", "IDT", "S", "?id_token_hint=IDT"},
-		{"", "", "", "?client_id=client-1"},
-		{"https://app.example/bye", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
+	for _, c := range []struct{ redirect, back, token, state, want string }{
+		{"", "", "IDT", "S", "?id_token_hint=IDT"},
+		{"", "", "", "", "?client_id=client-1"},
+		{"https://app.example/never", "https://app.example/bye", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
+		{"https://app.example/bye", "", "IDT", "S", "?id_token_hint=IDT&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&client_id=client-1&state=S"},
 	} {
 		o.PostLogoutRedirect = c.redirect
 		p := acme(t, idp, o)
 		visit(t, idp, p)
-		if got, ok := p.(provider.Ender).EndSession(c.token, "", c.state); !ok || got != idp.URL+"/end-session"+c.want {
+		if got, ok := p.(provider.Ender).EndSession(c.token, c.back, c.state); !ok || got != idp.URL+"/end-session"+c.want {
 			t.Errorf("%+v: %q %v", c, got, ok)
 		}
 	}

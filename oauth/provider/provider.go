@@ -90,7 +90,7 @@ type Signer interface {
 
 // Ender is what providers can where signing out may end the session at the provider, too.
 type Ender interface {
-	// back is the absolute URL that the provider should lead to afterwards; empty: the configured one.
+	// EndSession is where that is done. back is where the provider leads afterwards, absolute; empty: what is configured.
 	EndSession(idToken, back, state string) (url string, ok bool)
 }
 
