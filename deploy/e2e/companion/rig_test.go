@@ -225,6 +225,11 @@ func (b *browser) do(method, url, body string) answer {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 	}
+	return b.send(r)
+}
+
+func (b *browser) send(r *http.Request) answer {
+	b.t.Helper()
 	response, err := b.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
