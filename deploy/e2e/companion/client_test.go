@@ -25,7 +25,7 @@ func TestOfficialClientKnowsNeitherApart(t *testing.T) {
 		logs[who] = s.officialClient(t)
 	}
 	want, got := logs[js], logs[goSide]
-	if len(want) != len(got) || len(want) < 60 {
+	if len(want) != len(got) || len(want) < 76 {
 		t.Fatalf("%d steps with Better Auth, %d with Usher", len(want), len(got))
 	}
 	for i := range want {
