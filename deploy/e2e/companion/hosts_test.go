@@ -64,13 +64,13 @@ func TestAnImpostorBetweenIsToldNothing(t *testing.T) {
 	}
 }
 
-// newSiteOf is a site of Usher alone, with Google and GitHub, whose program has env.
-func newSiteOf(t *testing.T, w *internet, env []string) *site {
+// newSiteOf is a site of Usher alone, with Google and GitHub, whose program has env. options are more of better_auth.
+func newSiteOf(t *testing.T, w *internet, env []string, options ...string) *site {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	s := &site{url: "http://" + address, sides: map[side]*url.URL{}, env: env, http: address}
 	s.startUsher(t,
-		fmt.Sprintf("better_auth: { url: %q, secret: %q }", s.url, testenv.TestSecret),
+		fmt.Sprintf("better_auth: { %s }", strings.Join(append(options, fmt.Sprintf("url: %q, secret: %q", s.url, testenv.TestSecret)), ", ")),
 		fmt.Sprintf("store: { url: %q }", emptyDatabase(t)),
 		fmt.Sprintf("oauth: { providers: { google: { client_id: %[1]q, client_secret: %[2]q }, github: { client_id: %[1]q, client_secret: %[2]q } } }",
 			oauthtest.ClientID, oauthtest.ClientSecret))

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -39,7 +40,8 @@ type internet struct {
 // realHosts are the names that are answered here; nothing else is.
 var realHosts = []string{"accounts.google.com", "oauth2.googleapis.com", "www.googleapis.com", "github.com", "api.github.com"}
 
-func newInternet(t *testing.T) *internet {
+// change alters how the hosts speak TLS.
+func newInternet(t *testing.T, change ...func(*tls.Config)) *internet {
 	t.Helper()
 	w := &internet{idp: oauthtest.Start(t), ca: filepath.Join(t.TempDir(), "ca.pem")}
 	behind, err := url.Parse(w.idp.URL)
@@ -51,6 +53,10 @@ func newInternet(t *testing.T) *internet {
 		r.Out.Host = r.In.Host
 	}})
 	hosts.TLS = &tls.Config{Certificates: []tls.Certificate{w.certificate(t)}}
+	hosts.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are refused on purpose
+	for _, alter := range change {
+		alter(hosts.TLS)
+	}
 	hosts.StartTLS()
 	t.Cleanup(hosts.Close)
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
