@@ -16,15 +16,19 @@ import (
 // The unmodified client of Better Auth does not notice who answers: it asks the same, is told the same, and its hooks hold
 // the same, call by call.
 func TestOfficialClientKnowsNeitherApart(t *testing.T) {
-	logs := map[side][]string{}
-	for _, who := range []side{js, goSide} {
-		s := newSite(t, storage{name: "SQLite", database: func(t *testing.T) string {
-			return "sqlite://" + filepath.Join(t.TempDir(), "app.db")
-		}}, nil, nil)
-		s.at(who)
-		logs[who] = s.officialClient(t)
-	}
-	want, got := logs[js], logs[goSide]
+	t.Parallel()
+	sqlite := storage{database: func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "app.db") }}
+	var want, got []string
+	t.Run("scenario", func(t *testing.T) {
+		for who, log := range map[side]*[]string{js: &want, goSide: &got} {
+			t.Run(string(who), func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t, sqlite, nil, nil)
+				s.at(who)
+				*log = s.officialClient(t)
+			})
+		}
+	})
 	if len(want) != len(got) || len(want) < 76 {
 		t.Fatalf("%d steps with Better Auth, %d with Usher", len(want), len(got))
 	}
