@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -139,7 +140,9 @@ func sealKeys(c *config.Config) *seal.Keys {
 func Providers(c *config.Config) ([]provider.Provider, error) {
 	var all []provider.Provider
 	client := &http.Client{Transport: http.DefaultTransport} // with the standard proxy and certificate variables
-	for name, p := range c.SignInProviders() {
+	configured := c.SignInProviders()
+	for _, name := range slices.Sorted(maps.Keys(configured)) { // in the same order on every start and replica
+		p := configured[name]
 		made, err := provider.New(name, providerOptions(p), client, nil)
 		if err != nil {
 			return nil, fmt.Errorf("oauth.providers.%s: %w", name, err)
@@ -224,6 +227,9 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	for _, one := range p.providers {
 		named = append(named, front.Provider{ID: one.ID(), Name: one.Name()})
 	}
+	slices.SortFunc(named, func(a, b front.Provider) int {
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
 	people, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {

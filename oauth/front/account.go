@@ -3,6 +3,7 @@ package front
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/usherauth/usher/oauth/page"
@@ -86,10 +87,21 @@ func (f *Front) view(a *api, me *who) (page.Account, error) {
 		}
 		v.Accounts = append(v.Accounts, page.Linked{ID: one.ID, Provider: name, Since: day(one.CreatedAt), Last: len(accounts) == 1})
 	}
-	for _, p := range f.Providers {
-		v.Linkable = append(v.Linkable, page.Provider{ID: p.ID, Name: p.Name})
-	}
+	v.Linkable = f.linkable(accounts)
 	return v, nil
+}
+
+// linkable are the providers, those first that are no way in yet.
+func (f *Front) linkable(accounts []linked) []page.Provider {
+	var fresh, more []page.Provider
+	for _, p := range f.Providers {
+		if slices.ContainsFunc(accounts, func(one linked) bool { return one.ProviderID == p.ID }) {
+			more = append(more, page.Provider{ID: p.ID, Name: "another " + p.Name + " account"})
+			continue
+		}
+		fresh = append(fresh, page.Provider{ID: p.ID, Name: p.Name})
+	}
+	return append(fresh, more...)
 }
 
 // mostRoles is for how many organizations the role is asked: each takes a question of its own.

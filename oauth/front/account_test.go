@@ -44,7 +44,7 @@ func TestAccountShowsWhoItIs(t *testing.T) {
 	}
 	b := w.signedIn("acme")
 	a := b.get("/account")
-	for _, want := range []string{"Alice Liddell", "alice@example.com", "confirmed", "25 November 2026", ">AL<", "Chrome", "This device", "You belong to none", "the only one, so it stays", "Link Acme", "Link Quiet &amp; Co"} {
+	for _, want := range []string{"Alice Liddell", "alice@example.com", "confirmed", "25 November 2026", ">AL<", "Chrome", "This device", "You belong to none", "the only one, so it stays", "Link another Acme account", "Link Quiet &amp; Co"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("without %q", want)
 		}

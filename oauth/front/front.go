@@ -22,7 +22,7 @@ type Config struct {
 	Secure   bool         // whether our cookies need https
 
 	Pages     *page.Pages
-	Providers []Provider
+	Providers []Provider // as they are shown
 
 	// Trusts says whether somebody may be led to a URL after signing in; see endpoint.Trusts.
 	Trusts func(url string, relativeToo bool) bool
