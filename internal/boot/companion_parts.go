@@ -230,7 +230,7 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	slices.SortFunc(named, func(a, b front.Provider) int {
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	})
-	people, err := front.New(front.Config{
+	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
 		Trusts: func(url string, relativeToo bool) bool {
 			_, err := serving.Origins.ReturnURL(url)
@@ -242,8 +242,8 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if people.Serves(r.URL.Path) {
-			people.ServeHTTP(w, r)
+		if pages.Serves(r.URL.Path) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

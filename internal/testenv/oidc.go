@@ -21,6 +21,7 @@ type OIDCClient struct {
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	TokenEndpointAuth      string   `json:"token_endpoint_auth_method"` // client_secret_post or client_secret_basic
+	GrantTypes             []string `json:"grant_types,omitempty"`      // nil: authorization_code; refresh tokens need refresh_token too
 }
 
 // OIDCPerson is somebody who may sign in, without a password.

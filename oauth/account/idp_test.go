@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,13 @@ func (p *scriptedIdP) asked() []string {
 	return append([]string(nil), p.calls...)
 }
 
+// spend uses a refresh token that works once.
+func (p *scriptedIdP) spend(refresh string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.once[refresh] = true
+}
+
 func (p *scriptedIdP) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
@@ -54,13 +62,39 @@ func (p *scriptedIdP) serve(w http.ResponseWriter, r *http.Request) {
 		})
 	case "/jwks":
 		say(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &p.key.PublicKey, KeyID: "k", Algorithm: "RS256", Use: "sig"}}})
-	case "/token":
+	case "/token", "/login/oauth/access_token", "/login/oauth/token": // ours and Google's, GitHub's, Vercel's
 		p.token(w, r)
 	case "/userinfo":
 		p.userInfo(w, r)
+	case "/user":
+		p.gitHub(w, r, `{"id":1001,"login":"ada","name":null,"email":"Ada@Example.com","avatar_url":"https://img.example/ada.png","plan":{"private_repos":1}}`)
+	case "/user/emails":
+		p.gitHub(w, r, `[{"email":"Ada@Example.com","primary":true,"verified":true}]`)
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+func (p *scriptedIdP) gitHub(w http.ResponseWriter, r *http.Request, body string) {
+	if r.Header.Get("Authorization") != "Bearer at-full" {
+		say(w, http.StatusUnauthorized, map[string]any{"message": "Requires authentication"})
+		return
+	}
+	say(w, http.StatusOK, json.RawMessage(body))
+}
+
+// hosts are the real names that lead here.
+func hosts() []string {
+	return []string{"oauth2.googleapis.com", "github.com", "api.github.com", "api.vercel.com"}
+}
+
+// RoundTrip is the network in which they do.
+func (p *scriptedIdP) RoundTrip(r *http.Request) (*http.Response, error) {
+	if slices.Contains(hosts(), r.URL.Host) {
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(p.url, "http://")
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // token knows refresh tokens by what it is to answer to them.
@@ -113,7 +147,7 @@ func (p *scriptedIdP) token(w http.ResponseWriter, r *http.Request) {
 func (p *scriptedIdP) userInfo(w http.ResponseWriter, r *http.Request) {
 	switch strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") {
 	case "at-full", "at-new", "at-new-of-rt-good":
-		say(w, http.StatusOK, json.RawMessage(`{"sub":"s-1","name":"Ada \u2603","email":"Ada@Example.com","email_verified":true,"picture":"https://img.example/ada.png","nested":{"b":1,"a":[true,null,1.50]},"10":"ten"}`))
+		say(w, http.StatusOK, json.RawMessage(`{"sub":"s-1","id":"p-1","name":"Ada \u2603","email":"Ada@Example.com","email_verified":true,"picture":"https://img.example/ada.png","nested":{"b":1,"a":[true,null,1.50]}}`))
 	case "at-bare":
 		say(w, http.StatusOK, json.RawMessage(`{"sub":"s-1"}`))
 	case "at-strange":
@@ -142,7 +176,7 @@ func (p *scriptedIdP) idToken(t testing.TB, until time.Time, more map[string]any
 		t.Fatal(err)
 	}
 	claims := map[string]any{
-		"iss": p.url, "aud": "app", "sub": "s-1", "iat": until.Add(-10 * time.Minute).Unix(), "exp": until.Unix(), "nonce": "n-1",
+		"iss": p.url, "aud": "app", "sub": "s-1", "iat": until.Add(-time.Hour).Unix(), "exp": until.Unix(), "nonce": "n-1",
 	}
 	for k, v := range more {
 		claims[k] = v

@@ -37,6 +37,7 @@ const (
 // world is our routes on a real database, in the base path of the library.
 type world struct {
 	testing.TB
+	url     string
 	store   *accounts.Store
 	address string // host:port
 	idp     *scriptedIdP
@@ -84,7 +85,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 
 func newWorldOn(t testing.TB, database accounts.Config, idp *scriptedIdP, change func(*Config)) *world {
 	t.Helper()
-	w := &world{TB: t, idp: idp, keys: seal.NewKeys(testenv.TestSecret, nil, 0)}
+	w := &world{TB: t, url: database.URL, idp: idp, keys: seal.NewKeys(testenv.TestSecret, nil, 0)}
 	var err error
 	if w.store, err = accounts.Open(t.Context(), database); err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func newWorldOn(t testing.TB, database accounts.Config, idp *scriptedIdP, change
 	}
 	server := httptest.NewServer(endpoint.NewRouter(endpoint.Config{
 		BasePath: "/api/auth", BaseURL: base, Reader: reader, Cookies: cookies, Sessions: w.store, Proxies: gate.Proxies{},
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: w.time,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: w.instant, // as the server does
 		Trusts: func(url string, relativeToo bool) bool {
 			if !relativeToo {
 				return origins.Trust(url)
@@ -128,17 +129,19 @@ func newWorldOn(t testing.TB, database accounts.Config, idp *scriptedIdP, change
 	return w
 }
 
-// providers are acme, which is discovered, plain, which is not, and gone, whose discovery fails.
+// providers are acme, which is discovered, plain, which is not, gone, whose discovery fails, and three presets, of which
+// Vercel renews nothing.
 func (w *world) providers() []provider.Provider {
 	w.Helper()
 	var all []provider.Provider
 	for id, o := range map[string]provider.Options{
-		"acme":  {DiscoveryURL: w.idp.discovery()},
-		"plain": {AuthorizationURL: w.idp.url + "/authorize", TokenURL: w.idp.url + "/token", UserInfoURL: w.idp.url + "/userinfo"},
-		"gone":  {DiscoveryURL: w.idp.url + "/nowhere"},
+		"acme":   {DiscoveryURL: w.idp.discovery()},
+		"plain":  {AuthorizationURL: w.idp.url + "/authorize", TokenURL: w.idp.url + "/token", UserInfoURL: w.idp.url + "/userinfo"},
+		"gone":   {DiscoveryURL: w.idp.url + "/nowhere"},
+		"google": {}, "github": {}, "vercel": {},
 	} {
 		o.ClientIDs, o.ClientSecret = []string{"app"}, "app-secret"
-		p, err := provider.New(id, o, nil, w.time)
+		p, err := provider.New(id, o, &http.Client{Transport: w.idp}, w.time)
 		if err != nil {
 			w.Fatal(err)
 		}

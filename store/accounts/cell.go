@@ -19,26 +19,51 @@ type cell struct {
 
 func userCells(u *record.User) []cell {
 	return []cell{
-		{"id", &u.ID}, {"name", &u.Name}, {"email", &u.Email}, {"emailVerified", &u.EmailVerified}, {"image", &u.Image},
-		{"createdAt", &u.CreatedAt}, {"updatedAt", &u.UpdatedAt},
-		{"role", &u.Role}, {"banned", &u.Banned}, {"banReason", &u.BanReason}, {"banExpires", &u.BanExpires},
+		{"id", &u.ID},
+		{"name", &u.Name},
+		{"email", &u.Email},
+		{"emailVerified", &u.EmailVerified},
+		{"image", &u.Image},
+		{"createdAt", &u.CreatedAt},
+		{"updatedAt", &u.UpdatedAt},
+		{"role", &u.Role},
+		{"banned", &u.Banned},
+		{"banReason", &u.BanReason},
+		{"banExpires", &u.BanExpires},
 	}
 }
 
 func sessionCells(s *record.Session) []cell {
 	return []cell{
-		{"id", &s.ID}, {"expiresAt", &s.ExpiresAt}, {"token", &s.Token}, {"createdAt", &s.CreatedAt}, {"updatedAt", &s.UpdatedAt},
-		{"ipAddress", &s.IPAddress}, {"userAgent", &s.UserAgent}, {"userId", &s.UserID},
-		{"activeOrganizationId", &s.ActiveOrganizationID}, {"activeTeamId", &s.ActiveTeamID}, {"impersonatedBy", &s.ImpersonatedBy},
+		{"id", &s.ID},
+		{"expiresAt", &s.ExpiresAt},
+		{"token", &s.Token},
+		{"createdAt", &s.CreatedAt},
+		{"updatedAt", &s.UpdatedAt},
+		{"ipAddress", &s.IPAddress},
+		{"userAgent", &s.UserAgent},
+		{"userId", &s.UserID},
+		{"activeOrganizationId", &s.ActiveOrganizationID},
+		{"activeTeamId", &s.ActiveTeamID},
+		{"impersonatedBy", &s.ImpersonatedBy},
 	}
 }
 
 func accountCells(a *record.Account) []cell {
 	return []cell{
-		{"id", &a.ID}, {"accountId", &a.AccountID}, {"providerId", &a.ProviderID}, {"userId", &a.UserID},
-		{"accessToken", &a.AccessToken}, {"refreshToken", &a.RefreshToken}, {"idToken", &a.IDToken},
-		{"accessTokenExpiresAt", &a.AccessTokenExpiresAt}, {"refreshTokenExpiresAt", &a.RefreshTokenExpiresAt},
-		{"scope", &a.Scope}, {"password", &a.Password}, {"createdAt", &a.CreatedAt}, {"updatedAt", &a.UpdatedAt},
+		{"id", &a.ID},
+		{"accountId", &a.AccountID},
+		{"providerId", &a.ProviderID},
+		{"userId", &a.UserID},
+		{"accessToken", &a.AccessToken},
+		{"refreshToken", &a.RefreshToken},
+		{"idToken", &a.IDToken},
+		{"accessTokenExpiresAt", &a.AccessTokenExpiresAt},
+		{"refreshTokenExpiresAt", &a.RefreshTokenExpiresAt},
+		{"scope", &a.Scope},
+		{"password", &a.Password},
+		{"createdAt", &a.CreatedAt},
+		{"updatedAt", &a.UpdatedAt},
 	}
 }
 
@@ -50,8 +75,12 @@ type verification struct {
 
 func verificationCells(v *verification) []cell {
 	return []cell{
-		{"id", &v.id}, {"identifier", &v.identifier}, {"value", &v.value},
-		{"expiresAt", &v.expiresAt}, {"createdAt", &v.createdAt}, {"updatedAt", &v.updatedAt},
+		{"id", &v.id},
+		{"identifier", &v.identifier},
+		{"value", &v.value},
+		{"expiresAt", &v.expiresAt},
+		{"createdAt", &v.createdAt},
+		{"updatedAt", &v.updatedAt},
 	}
 }
 
@@ -69,8 +98,15 @@ func memberCells(m *record.Member) []cell {
 
 func invitationCells(i *record.Invitation) []cell {
 	return []cell{
-		{"id", &i.ID}, {"organizationId", &i.OrganizationID}, {"email", &i.Email}, {"role", &i.Role}, {"teamId", &i.TeamID},
-		{"status", &i.Status}, {"expiresAt", &i.ExpiresAt}, {"createdAt", &i.CreatedAt}, {"inviterId", &i.InviterID},
+		{"id", &i.ID},
+		{"organizationId", &i.OrganizationID},
+		{"email", &i.Email},
+		{"role", &i.Role},
+		{"teamId", &i.TeamID},
+		{"status", &i.Status},
+		{"expiresAt", &i.ExpiresAt},
+		{"createdAt", &i.CreatedAt},
+		{"inviterId", &i.InviterID},
 	}
 }
 

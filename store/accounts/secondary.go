@@ -37,6 +37,7 @@ const (
 
 // scriptList keeps those of the list that live, without some tokens (ARGV from 4 on), and with one (ARGV 2, 3).
 // ARGV 1 is now. The order of the list is Better Auth's: by end, and by arrival where that is the same.
+// In the last second of the last session Better Auth drops the list already; then nothing could end that one any more.
 const scriptList = `
 local list = {}
 local text = redis.call('GET', KEYS[1])
@@ -55,11 +56,10 @@ for _, s in ipairs(list) do
     keep(s.token, s.expiresAt)
   end
 end
-if ARGV[2] ~= '' then keep(ARGV[2], tonumber(ARGV[3])) end
+if ARGV[2] ~= '' and tonumber(ARGV[3]) > now then keep(ARGV[2], tonumber(ARGV[3])) end
 table.sort(kept, function(a, b) return a.expires < b.expires or a.expires == b.expires and a.place < b.place end)
-local ttl = 0
-if #kept > 0 then ttl = math.floor((kept[#kept].expires - now) / 1000) end
-if ttl <= 0 then return redis.call('DEL', KEYS[1]) end
+if #kept == 0 then return redis.call('DEL', KEYS[1]) end
+local ttl = math.max(1, math.floor((kept[#kept].expires - now) / 1000))
 local parts = {}
 for i, s in ipairs(kept) do
   parts[i] = '{"token":' .. cjson.encode(s.token) .. ',"expiresAt":' .. string.format('%.0f', s.expires) .. '}'

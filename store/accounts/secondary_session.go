@@ -169,7 +169,7 @@ func (r *secondary) listed(ctx context.Context, userID string) ([]listing, error
 	return all, nil
 }
 
-// sessions reads those of the list that live.
+// sessions are those of the list that live.
 func (r *secondary) sessions(ctx context.Context, userID string) ([]record.Session, error) {
 	if userID == "" || !plain(userID) {
 		return nil, nil

@@ -20,13 +20,20 @@ func (r *secondary) putVerification(ctx context.Context, v *verification) error 
 	text := func(s string) json.RawMessage { return json.RawMessage(quoted(s)) }
 	at := func(t time.Time) json.RawMessage { return text(record.Time(t)) }
 	o := object{
-		{"createdAt", at(v.createdAt)}, {"updatedAt", at(v.updatedAt)}, {"value", text(v.value)},
-		{"identifier", text(v.identifier)}, {"expiresAt", at(v.expiresAt)},
+		{"createdAt", at(v.createdAt)},
+		{"updatedAt", at(v.updatedAt)},
+		{"value", text(v.value)},
+		{"identifier", text(v.identifier)},
+		{"expiresAt", at(v.expiresAt)},
 	}
 	if r.store.config.verificationRows() {
 		o = object{
-			{"identifier", text(v.identifier)}, {"value", text(v.value)}, {"expiresAt", at(v.expiresAt)},
-			{"createdAt", at(v.createdAt)}, {"updatedAt", at(v.updatedAt)}, {"id", text(v.id)},
+			{"identifier", text(v.identifier)},
+			{"value", text(v.value)},
+			{"expiresAt", at(v.expiresAt)},
+			{"createdAt", at(v.createdAt)},
+			{"updatedAt", at(v.updatedAt)},
+			{"id", text(v.id)},
 		}
 	}
 	err := r.client.SetEx(ctx, r.prefix+verifications+v.identifier, o.appendJSON(nil), time.Duration(ttl)*time.Second).Err()

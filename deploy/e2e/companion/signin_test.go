@@ -33,7 +33,6 @@ func TestEitherSideFinishesWhatTheOtherBegan(t *testing.T) {
 						}
 					}
 					var accounts []struct{ ID, UserID, ProviderID, AccountID string }
-					s.at(js)
 					list := b.do(http.MethodGet, "/api/auth/list-accounts", "")
 					if err := json.Unmarshal([]byte(list.body), &accounts); err != nil || len(accounts) != 1 {
 						t.Fatalf("%s: accounts %s %v", name, list.body, err)
