@@ -89,7 +89,7 @@ func (i *Invitation) AppendJSON(b []byte, s Shape) []byte {
 	return o.close()
 }
 
-// AppendJSON appends t.
+// AppendJSON appends t as get-full-organization has it, with the count that the library means to keep to itself.
 func (t *Team) AppendJSON(b []byte, _ Shape) []byte {
 	o := open(b)
 	o.text("name", t.Name)

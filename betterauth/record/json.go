@@ -74,11 +74,6 @@ func (o *object) textOrNull(name string, value *string) {
 	o.b = AppendString(o.b, *value)
 }
 
-func (o *object) number(name string, value int64) {
-	o.key(name)
-	o.b = strconv.AppendInt(o.b, value, 10)
-}
-
 func (o *object) flag(name string, value bool) {
 	o.key(name)
 	if value {
@@ -95,6 +90,11 @@ func (o *object) flagOrNull(name string, value *bool) {
 		return
 	}
 	o.flag(name, *value)
+}
+
+func (o *object) number(name string, value int64) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, value, 10)
 }
 
 func (o *object) time(name string, value time.Time) { o.text(name, Time(value)) }

@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// cell ties a logical column to where its value is: a *string, *bool or *time.Time, or a pointer to one of these or to an
-// int64 that is nil for NULL.
+// cell ties a logical column to where its value is: a *string, *bool, *int64 or *time.Time, or a pointer to one of these that is
+// nil for NULL.
 type cell struct {
 	field string
 	to    any
@@ -112,8 +113,7 @@ func invitationCells(i *record.Invitation) []cell {
 
 func teamCells(t *record.Team) []cell {
 	return []cell{
-		{"id", &t.ID}, {"name", &t.Name}, {"memberCount", &t.MemberCount}, {"organizationId", &t.OrganizationID},
-		{"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
+		{"id", &t.ID}, {"name", &t.Name}, {"memberCount", &t.MemberCount}, {"organizationId", &t.OrganizationID}, {"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
 	}
 }
 
@@ -173,7 +173,7 @@ func (x cell) Scan(value any) (err error) {
 	case **time.Time:
 		*to, err = unlessNull(value, instant)
 	case **int64:
-		*to, err = unlessNull(value, number)
+		*to, err = unlessNull(value, whole)
 	default:
 		panic(fmt.Sprintf("accounts: no cell for %T", x.to))
 	}
@@ -183,24 +183,25 @@ func (x cell) Scan(value any) (err error) {
 	return nil
 }
 
-func number(value any) (int64, error) {
-	digits, err := text(value)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0, errors.New("something that is not a whole number")
-	}
-	return n, nil
-}
-
 func unlessNull[V any](value any, read func(any) (V, error)) (*V, error) {
 	if value == nil {
 		return nil, nil
 	}
 	v, err := read(value)
 	return &v, err
+}
+
+// whole reads a number, which statements read as text.
+func whole(value any) (int64, error) {
+	digits, err := text(value)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseFloat(digits, 64) // a column of SQLite may hold 1.0
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > 1<<53 {
+		return 0, errors.New("a text that is no number")
+	}
+	return int64(n), nil
 }
 
 func text(value any) (string, error) {
