@@ -81,7 +81,8 @@ func warnRules(c *Config, policy *gate.Policy, f *findings) {
 }
 
 // warnSignIn points at a sign-in page that only somebody signed in may see. Whether its host is behind the gate at all
-// is not known here, so it speaks only where some rule could mean that host.
+// is not known here, so it speaks only where some rule could mean that host. Of the companion's own page and API the gate
+// is not asked: the printed configurations of proxies lead them past it.
 func warnSignIn(c *Config, policy *gate.Policy, f *findings) {
 	origin := originOf(c.BetterAuth.URL)
 	page, err := url.Parse(c.SignInPage())
@@ -96,11 +97,15 @@ func warnSignIn(c *Config, policy *gate.Policy, f *findings) {
 	if u, err := url.Parse(c.BetterAuth.URL); err == nil && strings.Trim(u.Path, "/") != "" {
 		api = strings.TrimSuffix(u.Path, "/")
 	}
+	companion := c.Companion()
 	var closed []string
-	for _, one := range []struct{ method, path, pattern string }{
-		{"GET", page.EscapedPath(), page.Path}, {"POST", api + "/sign-in/social", api + "/**"},
+	for _, one := range []struct {
+		method, path, pattern string
+		unasked               bool
+	}{
+		{"GET", page.EscapedPath(), page.Path, companion && page.Path == "/sign-in"}, {"POST", api + "/sign-in/social", api + "/**", companion},
 	} {
-		if ask(c, policy, one.method, page.Scheme, page.Host, cmp.Or(one.path, "/")).Verdict == gate.SignIn {
+		if !one.unasked && ask(c, policy, one.method, page.Scheme, page.Host, cmp.Or(one.path, "/")).Verdict == gate.SignIn {
 			closed = append(closed, fmt.Sprintf("{path: %q, access: public}", cmp.Or(one.pattern, "/")))
 		}
 	}

@@ -9,6 +9,7 @@ func TestWarnings(t *testing.T) {
 	const open = `  - { path: /sign-in, access: public }
   - { path: /api/auth/**, access: public }
 `
+	const companion = "oauth: { providers: { google: { client_id: id, client_secret: secret } } }\n"
 	for _, c := range []struct{ name, yaml, want string }{
 		{"no rules: nothing is known of the host", "", ""},
 		{"rules of another host only", "rules:\n  - { host: api.example.com, path: /public/**, access: public }\n", ""},
@@ -19,6 +20,11 @@ func TestWarnings(t *testing.T) {
 		{
 			"sign-in behind a wildcard", "rules:\n  - { host: \"*.example.com\", path: /sign-in, access: public }\n",
 			"usher.yaml:3:1: rules: if app.example.com is behind the gate, nobody without session could sign in there; begin with {path: \"/api/auth/**\", access: public}\n",
+		},
+		{"the companion's sign-in, of which the gate is not asked", companion + "rules:\n  - { path: /public/**, access: public }\n", ""},
+		{
+			"a page of one's own beside the companion", companion + "sign_in_url: /login\nrules:\n  - { path: /public/**, access: public }\n",
+			"usher.yaml:5:1: rules: if app.example.com is behind the gate, nobody without session could sign in there; begin with {path: \"/login\", access: public}\n",
 		},
 		{"sign-in is open", "rules:\n" + open, ""},
 		{"sign-in is elsewhere", "sign_in_url: https://id.example.com/\nrules:\n  - { path: /public/**, access: public }\n", ""},

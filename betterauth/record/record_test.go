@@ -60,6 +60,21 @@ func TestStringsAreWrittenAsJavaScriptDoes(t *testing.T) {
 	}
 }
 
+// memberCount is a column since Better Auth 1.7, and stands in its answers where it is one.
+func TestTeamsCountTheirMembersWhereTheyAreCounted(t *testing.T) {
+	three := int64(3)
+	team := record.Team{ID: "t", Name: "Core", OrganizationID: "o", CreatedAt: time.Unix(0, 0)}
+	for count, want := range map[*int64]string{
+		nil:    `{"name":"Core","organizationId":"o","createdAt":"1970-01-01T00:00:00.000Z","updatedAt":null,"id":"t"}`,
+		&three: `{"name":"Core","memberCount":3,"organizationId":"o","createdAt":"1970-01-01T00:00:00.000Z","updatedAt":null,"id":"t"}`,
+	} {
+		team.MemberCount = count
+		if got := string(team.AppendJSON(nil, record.Shape{Teams: true})); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func TestIdentifiersAreTheLibrarysKind(t *testing.T) {
 	shape, seen := regexp.MustCompile(`^[a-zA-Z0-9]{32}$`), map[string]bool{}
 	for range 200 {

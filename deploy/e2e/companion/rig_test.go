@@ -59,6 +59,8 @@ type site struct {
 	sides  map[side]*url.URL
 	turn   atomic.Pointer[url.URL]
 	usher  *testenv.Proc
+	env    []string // further variables of usher
+	http   string   // where it listens; empty: anywhere
 	people []testenv.OIDCPerson
 	lines  []string // of Usher's configuration, besides addresses
 }
@@ -143,17 +145,33 @@ func (s *site) startUsher(t *testing.T, lines ...string) {
 	for i := range addresses {
 		addresses[i] = fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	}
+	if s.http != "" {
+		addresses[0] = s.http
+	}
 	file := filepath.Join(t.TempDir(), "usher.yaml")
 	content := fmt.Sprintf("listen: { http: %q, grpc: %q, ops: %q }\nlog: { level: debug, format: json }\n", addresses[0], addresses[1], addresses[2])
 	if err := os.WriteFile(file, []byte(content+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.usher = testenv.Start(t, testenv.Command{Path: binary, Args: []string{"serve", "-config", file}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+	s.usher = testenv.Start(t, testenv.Command{Path: binary, Args: []string{"serve", "-config", file}, Env: append([]string{"PATH=" + os.Getenv("PATH")}, s.env...)})
 	for _, address := range addresses {
 		s.usher.WaitListening(t, address)
 	}
 	s.usher.WaitLine(t, "people sign in here")
 	s.sides[goSide] = parse(t, "http://"+addresses[0])
+}
+
+// run starts a program with these variables and no other but PATH, and fails unless it succeeds.
+func run(t *testing.T, env ...string) func(program string, args ...string) {
+	t.Helper()
+	return func(program string, args ...string) {
+		t.Helper()
+		command := exec.Command(program, args...)
+		command.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s %v: %v\n%s", filepath.Base(program), args, err, out)
+		}
+	}
 }
 
 // at lets a side answer from now on.
@@ -209,6 +227,11 @@ func (b *browser) do(method, url, body string) answer {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 	}
+	return b.send(r)
+}
+
+func (b *browser) send(r *http.Request) answer {
+	b.t.Helper()
 	response, err := b.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
