@@ -135,7 +135,9 @@ func text(r *http.Response) string {
 	return string(b)
 }
 
-func cookie(token string) string { return "better-auth.session_token=" + betterauth.Sign(secret, token) }
+func cookie(token string) string {
+	return "better-auth.session_token=" + betterauth.Sign(secret, token)
+}
 
 // Whatever a proxy may have taken a path for, on the way to the other half of this listener it is not found: nothing is
 // decoded, cleaned, completed or redirected.
