@@ -171,9 +171,15 @@ func TestFormsOfOtherSites(t *testing.T) {
 	signIn(t, s.path, "ada")
 	const form = "application/x-www-form-urlencoded"
 	for _, sender := range [][]string{
-		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, {"Origin", "null", "Sec-Fetch-Site", "cross-site"},
-		{"Origin", "http://evil.app.test", "Sec-Fetch-Site", "same-site"}, {"Origin", "null"}, {"Origin", "https://evil.test"},
-		{"Origin", "http://app.test.evil.test"}, {"Origin", "http://app.test:81"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"},
+		{"Origin", "null", "Sec-Fetch-Site", "cross-site"},
+		{"Origin", "http://evil.app.test", "Sec-Fetch-Site", "same-site"},
+		{"Origin", "null"},
+		{"Origin", "https://evil.test"},
+		{"Origin", "http://app.test.evil.test"},
+		{"Origin", "http://app.test:81"},
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
 	} {
 		for path, body := range map[string]string{
 			"/account": "do=sign-out", "/api/auth/sign-out": "{}", "/api/auth/revoke-sessions": "{}", "/api/auth/update-user": `{"name":"x"}`,
