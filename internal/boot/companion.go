@@ -43,6 +43,9 @@ const (
 	retryCompanion = 2 * time.Second
 	// watchCompanion is how often a database in use is looked at, grants and schema included: /readyz would not notice else.
 	watchCompanion = 2 * time.Second
+	// longestRequest ends what waits for a database that does not answer, for anybody may ask and go on asking. A provider
+	// takes 10 s for each of three calls at most, and the server gives an answer a minute.
+	longestRequest = 45 * time.Second
 	// sweepStates is how often states that nobody came back with are removed.
 	sweepStates = 10 * time.Minute
 )
@@ -216,7 +219,9 @@ func (x *companion) serves(path string) bool { return x.parts.serves(path) }
 
 func (x *companion) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if now, _ := x.state(); now != nil {
-		now.ServeHTTP(w, r)
+		ctx, cancel := context.WithTimeout(r.Context(), longestRequest)
+		defer cancel()
+		now.ServeHTTP(w, r.WithContext(ctx))
 		return
 	}
 	h := w.Header()

@@ -185,7 +185,7 @@ func (c *Call) fail(route *Route, err error) {
 		_, _ = c.W.Write(known.appendJSON(nil))
 		return
 	}
-	if c.R.Context().Err() == nil { // else nobody waits any more
+	if !errors.Is(c.R.Context().Err(), context.Canceled) { // else nobody waits any more
 		c.Log.LogAttrs(c.R.Context(), slog.LevelError, "sign-in server: a request failed",
 			slog.String("route", route.Method+" "+route.Path), slog.Any("error", err))
 	}

@@ -149,7 +149,7 @@ func (c *Call) find(credentials gate.Credentials) (*record.Session, *record.User
 
 // unknown is the library's answer when its store fails, and our line in the log.
 func (c *Call) unknown(err error) error {
-	if c.R.Context().Err() == nil {
+	if !errors.Is(c.R.Context().Err(), context.Canceled) {
 		c.Log.ErrorContext(c.R.Context(), "sign-in server: the session could not be looked up", "error", err)
 	}
 	failed := errSession
