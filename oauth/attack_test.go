@@ -235,6 +235,47 @@ func TestAddressesThatAreReadInTwoWays(t *testing.T) {
 	}
 }
 
+// The Kelvin sign is a k in lower case. Whoever owns a mailbox with it is not the one whose address has the letter, be
+// the provider trusted or not.
+func TestTheKelvinSignIsNobodysK(t *testing.T) {
+	for _, trusted := range [][]string{nil, {"acme"}} {
+		w := newWorld(t, func(c *oauth.Config) { c.Accounts.TrustedProviders = trusted })
+		mike := ann()
+		mike.Email, mike.AccountID = "mike@example.com", "sub-mike"
+		w.browser().signIn(w.second, mike)
+		w.idp.Sit(w.aliceWith("mi\u212ae@example.com"))
+		b := w.browser()
+		back, err := w.idp.Consent(b.do("POST", "/api/auth/sign-in/social", `{"provider":"acme","callbackURL":"/dash","errorCallbackURL":"/oops"}`).Location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := b.do("GET", back.String(), ""); a.Location != "/oops?error=account_not_linked" || w.count("account") != 1 {
+			t.Errorf("%s, %d accounts", a.Location, w.count("account"))
+		}
+	}
+}
+
+// One body of 64 KiB with thousands of parameters took a second of a processor: each is looked for among all others, as
+// often as a URL is put together. Anybody may send it.
+func TestParametersWithoutEnd(t *testing.T) {
+	w := newWorld(t)
+	body := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"p%d":""`, i)
+		}
+		return `{"provider":"acme","additionalParams":{` + strings.TrimPrefix(b.String(), ",") + `}}`
+	}
+	if a := w.browser().do("POST", "/api/auth/sign-in/social", body(64)); a.Code != 200 || !strings.Contains(a.Location, "&p63=") {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	for _, n := range []int{65, 6000} {
+		if a := w.browser().do("POST", "/api/auth/sign-in/social", body(n)); a.Code != 400 || !strings.Contains(a.Body, "VALIDATION_ERROR") || len(a.Body) > 1000 {
+			t.Errorf("%d parameters: %d %s", n, a.Code, a.Body)
+		}
+	}
+}
+
 // GHSA-hjpm-7mrm-26w8, GHSA-36rg-gfq2-3h56, GHSA-8jhw-6pjj-8723, GHSA-vp58-j275-797x, CVE-2020-… of oauth2-proxy: whatever is
 // asked for, nobody is led off our sites.
 func TestOpenRedirects(t *testing.T) {

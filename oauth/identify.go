@@ -67,7 +67,7 @@ func (s *Server) find(ctx context.Context, tx accounts.Tx, cl *claim, now time.T
 	if v.user == nil {
 		return s.signUp(ctx, tx, cl, now, v)
 	}
-	if !s.config.Accounts.mayLinkImplicitly(cl.provider.ID(), v.user.EmailVerified, cl.identity.EmailVerified) {
+	if lookalike(cl.identity.Email) || !s.config.Accounts.mayLinkImplicitly(cl.provider.ID(), v.user.EmailVerified, cl.identity.EmailVerified) {
 		v.code = notLinked
 		return nil
 	}

@@ -83,6 +83,12 @@ func lower(s string) string {
 	return b.String()
 }
 
+// lookalike is whether an address has a letter that is an ASCII one in lower case only: the Kelvin sign is a k then, and
+// the address another's. No provider is trusted to have meant that.
+func lookalike(email string) bool {
+	return strings.ContainsFunc(email, func(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII })
+}
+
 // mergeScopes is what an account may do after another grant was added, in the library's writing.
 func mergeScopes(stored *string, granted []string) *string {
 	var all []string

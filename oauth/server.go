@@ -60,13 +60,14 @@ func New(c Config) (*Server, error) {
 }
 
 func (s *Server) routes() []endpoint.Route {
+	known := func(id string) bool { return s.providers[id] != nil }
 	return []endpoint.Route{
 		{Method: http.MethodPost, Path: "/sign-in/social", Handler: s.signIn},
 		{Method: http.MethodGet, Path: "/signin/{provider}", Handler: s.signInByLink, Bucket: "/sign-in/social"},
 		{Method: http.MethodPost, Path: "/link-social", Handler: s.link},
-		{Method: http.MethodGet, Path: "/callback/{provider}", Handler: s.callback},
+		{Method: http.MethodGet, Path: "/callback/{provider}", Handler: s.callback, Known: known},
 		{
-			Method: http.MethodPost, Path: "/callback/{provider}", Handler: s.callbackByForm,
+			Method: http.MethodPost, Path: "/callback/{provider}", Handler: s.callbackByForm, Known: known,
 			Media: []string{"application/x-www-form-urlencoded", "application/json"},
 		},
 	}

@@ -18,6 +18,9 @@ func reserved() []string {
 	return []string{"state", "client_id", "redirect_uri", "response_type", "code_challenge", "code_challenge_method", "nonce", "scope"}
 }
 
+// mostParams is more than any provider has parameters. Each is looked for among the others.
+const mostParams = 64
+
 func text(name string) endpoint.Field {
 	return endpoint.Field{Name: name, Type: endpoint.Text, Optional: true}
 }
@@ -38,6 +41,9 @@ func additional() []endpoint.Field {
 	return []endpoint.Field{
 		{Name: "additionalParams", Type: endpoint.TextRecord, Optional: true, Refuse: func(v endpoint.Value) string {
 			var names map[string]json.RawMessage
+			if v.Len() > mostParams {
+				return "too many parameters"
+			}
 			if err := json.Unmarshal(v.AppendJSON(nil), &names); err == nil && !slices.ContainsFunc(reserved(), func(name string) bool { return names[name] != nil }) {
 				return ""
 			}

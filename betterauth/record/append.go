@@ -89,10 +89,13 @@ func (i *Invitation) AppendJSON(b []byte, s Shape) []byte {
 	return o.close()
 }
 
-// AppendJSON appends t.
+// AppendJSON appends t as get-full-organization has it, with the count that the library means to keep to itself.
 func (t *Team) AppendJSON(b []byte, _ Shape) []byte {
 	o := open(b)
 	o.text("name", t.Name)
+	if t.MemberCount != nil {
+		o.number("memberCount", *t.MemberCount)
+	}
 	o.text("organizationId", t.OrganizationID)
 	o.time("createdAt", t.CreatedAt)
 	o.timeOrNull("updatedAt", t.UpdatedAt)

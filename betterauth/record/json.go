@@ -1,6 +1,7 @@
 package record
 
 import (
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -89,6 +90,11 @@ func (o *object) flagOrNull(name string, value *bool) {
 		return
 	}
 	o.flag(name, *value)
+}
+
+func (o *object) number(name string, value int64) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, value, 10)
 }
 
 func (o *object) time(name string, value time.Time) { o.text(name, Time(value)) }

@@ -74,6 +74,7 @@ type Invitation struct {
 // Team is a row of team.
 type Team struct {
 	ID, Name, OrganizationID string
+	MemberCount              *int64 // nil: the database does not have it yet, as before 1.7.25
 	CreatedAt                time.Time
 	UpdatedAt                *time.Time
 }

@@ -16,10 +16,10 @@ import (
 func runDemo(ctx context.Context, t terminal, args []string) int {
 	set := flags(t, "demo", "[-json] [-listen 127.0.0.1:4488]", `
 Shows the whole thing in one process, with nothing installed: sample people and
-organizations in a temporary SQLite database, a sign-in page for them, a small reverse
-proxy that asks the real gate as Traefik would, and a backend page that shows what your
-browser sent beside what the backend received. Open the URL it prints; Ctrl-C stops it
-and leaves nothing behind.`)
+organizations in a temporary SQLite database, the real sign-in pages with a built-in
+provider that asks for no password, a small reverse proxy that asks the real gate as
+Traefik would, and a backend page that shows what your browser sent beside what the
+backend received. Open the URL it prints; Ctrl-C stops it and leaves nothing behind.`)
 	listen := set.String("listen", "", "`address` of the page, on loopback (default 127.0.0.1:4488, or a free port)")
 	asJSON := set.Bool("json", false, "print one JSON object as soon as everything answers, for programs")
 	verbose := set.Bool("v", false, "log every decision to standard error")
@@ -42,7 +42,7 @@ and leaves nothing behind.`)
 	}
 	err := demo.Run(ctx, demo.Options{
 		Listen: *listen, JSON: *asJSON, Stdout: t.out, Log: log,
-		StartGate: func(ctx context.Context, s demo.GateSettings) (*demo.Gate, error) { return startDemoGate(ctx, s, log) },
+		StartUsher: func(ctx context.Context, s demo.Settings) (*demo.Usher, error) { return startForDemo(ctx, s, log) },
 	})
 	if err != nil {
 		return fail(t, err)
@@ -63,8 +63,8 @@ func loopback(address string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// startDemoGate runs the gate that `usher serve` runs, on free ports. What is in the environment does not matter to it.
-func startDemoGate(ctx context.Context, s demo.GateSettings, log *slog.Logger) (*demo.Gate, error) {
+// startForDemo runs what `usher serve` runs, on free ports. What is in the environment does not matter to it.
+func startForDemo(ctx context.Context, s demo.Settings, log *slog.Logger) (*demo.Usher, error) {
 	c := config.Default()
 	c.Listen = config.Listen{HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	c.TrustedProxies = []string{"127.0.0.0/8", "::1"}
@@ -75,6 +75,11 @@ func startDemoGate(ctx context.Context, s demo.GateSettings, log *slog.Logger) (
 	for _, r := range s.Rules {
 		c.Rules = append(c.Rules, config.Rule{Name: r.Name, Path: r.Path, Access: r.Access.String(), OrgRoles: r.OrgRoles})
 	}
+	c.OAuth.Brand.Name = s.Brand
+	c.OAuth.Providers = map[string]config.Provider{s.Provider.ID: {
+		Name: s.Provider.Name, DiscoveryURL: s.Provider.DiscoveryURL, Scopes: s.Provider.Scopes, PKCE: config.On,
+		ClientID: s.Provider.ClientID, ClientSecret: config.NewSecret(s.Provider.ClientSecret),
+	}}
 	b := thisBuild()
 	app, err := boot.Open(ctx, c, boot.Options{Log: log, Version: b.Version, Commit: b.Commit})
 	if err != nil {
@@ -82,7 +87,7 @@ func startDemoGate(ctx context.Context, s demo.GateSettings, log *slog.Logger) (
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- app.Run(ctx) }()
-	return &demo.Gate{
+	return &demo.Usher{
 		HTTP: app.HTTP, GRPC: app.GRPC, Ops: app.Ops, Headers: app.Gate.Headers(),
 		Wait: func() error { return <-stopped },
 	}, nil

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"html"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,7 +13,7 @@ import (
 )
 
 // TestABrowserIsLedToTheSignInPage opens the demo in a real Chromium, whose own Sec-Fetch headers decide that it is a
-// person and not a program that is refused.
+// person and not a program that is refused, and goes on to the demo's provider.
 func TestABrowserIsLedToTheSignInPage(t *testing.T) {
 	demo := testenv.Start(t, testenv.Command{
 		Path: binary, Args: []string{"demo", "-json", "-listen", freeAddress(t)}, Env: []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()},
@@ -34,10 +36,16 @@ func TestABrowserIsLedToTheSignInPage(t *testing.T) {
 		}
 		return string(out)
 	}
-	if got := page(about.URL + "reports?x=1"); !strings.Contains(got, about.People[0].Name) || !strings.Contains(got, "reports?x=1") || !strings.Contains(got, "<form") {
-		t.Errorf("nobody did not reach the sign-in page, or it forgot where to lead back:\n%.600s", got)
+	got := page(about.URL + "reports?x=1")
+	link := regexp.MustCompile(`href="/(api/auth/signin/demo\?[^"]*)"`).FindStringSubmatch(got)
+	if link == nil || !strings.Contains(link[1], "reports%3Fx%3D1") || !strings.Contains(got, "Sign in") || !strings.Contains(got, "/reports") {
+		t.Fatalf("nobody did not reach the sign-in page, or it forgot where to lead back:\n%s", got)
 	}
-	if got := page(about.URL + "public/"); strings.Contains(got, "Sign in as") || !strings.Contains(got, "public") {
+	got = page(about.URL + html.UnescapeString(link[1]))
+	if !strings.Contains(got, "Who are you today?") || !strings.Contains(got, about.People[0].Name) || !strings.Contains(got, "<form") {
+		t.Errorf("the sign-in page did not lead to the provider:\n%s", got)
+	}
+	if got := page(about.URL + "public/"); strings.Contains(got, "Sign in") || !strings.Contains(got, "public") {
 		t.Errorf("the public page:\n%.600s", got)
 	}
 }

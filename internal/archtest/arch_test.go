@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/telemetry":     {"gate"},
 	"internal/testenv":       {},
 	"internal/archtest":      {},
-	"internal/demo":          {"gate", "betterauth", "store", "store/sqlite", "oauth/flow"},
+	"internal/demo":          {"gate", "betterauth", "betterauth/record", "store", "store/sqlite", "oauth/flow"},
 	"internal/boot":          {"gate", "betterauth", "betterauth/...", "store/...", "extauthz", "forwardauth", "oauth/...", "config", "internal/ratelimit", "internal/server", "internal/telemetry"},
 	"cmd/usher":              {"gate", "betterauth", "config", "store", "deploy/proxy", "internal/boot", "internal/demo", "internal/telemetry"},
 	"deploy/e2e":             {"internal/testenv"},

@@ -168,11 +168,13 @@ func (a *App) listen(ctx context.Context, c *config.Config) error {
 	}
 	a.HTTP, a.GRPC, a.Ops = address(listeners.HTTP), address(listeners.GRPC), address(listeners.Ops)
 	// Whoever may not ask can hold few connections. Addresses are those of the listeners beneath. Where people sign in,
-	// anybody may ask over HTTP.
-	proxies := c.Proxies()
-	a.serve.Listeners = server.Listeners{HTTP: listeners.HTTP, GRPC: guard(listeners.GRPC, proxies), Ops: listeners.Ops}
-	if a.signIn == nil {
-		a.serve.Listeners.HTTP = guard(listeners.HTTP, proxies)
+	// anybody may ask over HTTP; even so they take nothing from the proxies, which the gate is there for.
+	proxies, most := c.Proxies(), server.Strangers
+	if a.signIn != nil {
+		most = server.Visitors
+	}
+	a.serve.Listeners = server.Listeners{
+		HTTP: guard(listeners.HTTP, proxies, most), GRPC: guard(listeners.GRPC, proxies, server.Strangers), Ops: listeners.Ops,
 	}
 	return nil
 }
@@ -217,11 +219,11 @@ func beside(signIn *companion, gate http.Handler) http.Handler {
 	})
 }
 
-func guard(l net.Listener, proxies gate.Proxies) net.Listener {
+func guard(l net.Listener, proxies gate.Proxies, most int) net.Listener {
 	if l == nil {
 		return nil
 	}
-	return server.Guard(l, proxies.Trusts)
+	return server.Guard(l, proxies.Trusts, most)
 }
 
 // Run serves until ctx ends and what was open is answered. Store and memory live until then: a request that is answered

@@ -15,14 +15,14 @@ import (
 // announcement is what the terminal is told once everything answers.
 type announcement struct {
 	origin string
-	gate   *Gate
+	usher  *Usher
 	people []ticket
 }
 
 // startLimit is how long everything may take to answer; it takes milliseconds.
 const startLimit = 10 * time.Second
 
-// ready waits until a signed-in request passes the whole way, and the gate's other listeners answer too.
+// ready waits until a signed-in request passes the whole way, and the sign-in page and the gate's other listeners answer too.
 func (a *announcement) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -66,15 +66,18 @@ func (a *announcement) check(ctx context.Context) error {
 		return body, err
 	}
 
-	if _, err := get("http://"+a.gate.Ops+"/readyz", ""); err != nil {
+	if _, err := get("http://"+a.usher.Ops+"/readyz", ""); err != nil {
 		return err
 	}
 	var dialer net.Dialer
-	connection, err := dialer.DialContext(ctx, "tcp", a.gate.GRPC)
+	connection, err := dialer.DialContext(ctx, "tcp", a.usher.GRPC)
 	if err != nil {
 		return err
 	}
 	closeQuietly(connection)
+	if _, err := get(a.origin+"/sign-in", ""); err != nil {
+		return err
+	}
 	for _, t := range a.people {
 		body, err := get(a.origin+"/", t.cookie)
 		if err != nil {
@@ -119,7 +122,7 @@ func (a *announcement) print(w io.Writer, asJSON bool) error {
 		return err
 	}
 	d := document{URL: a.origin + "/"}
-	d.Gate.HTTP, d.Gate.GRPC, d.Gate.Ops = "http://"+a.gate.HTTP, a.gate.GRPC, "http://"+a.gate.Ops
+	d.Gate.HTTP, d.Gate.GRPC, d.Gate.Ops = "http://"+a.usher.HTTP, a.usher.GRPC, "http://"+a.usher.Ops
 	for _, t := range a.people {
 		p := documentPerson{Name: t.person.Name, Email: t.person.Email, UserID: t.person.ID, Cookie: t.cookie, Bearer: t.bearer}
 		for _, m := range t.person.Memberships {
@@ -148,5 +151,5 @@ Then claim to be %s; the backend still sees %s:
 
 The gate listens on http://%s and, for Envoy, on %s (gRPC); metrics: http://%s/metrics
 Ctrl-C stops it and leaves nothing behind.
-`, a.origin, first.person.Name, line, other.person.Name, first.person.Name, spoof, a.gate.HTTP, a.gate.GRPC, a.gate.Ops)
+`, a.origin, first.person.Name, line, other.person.Name, first.person.Name, spoof, a.usher.HTTP, a.usher.GRPC, a.usher.Ops)
 }

@@ -1,5 +1,7 @@
 package demo
 
+import "github.com/usherauth/usher/betterauth/record"
+
 // organization is one of the sample organizations.
 type organization struct {
 	ID, Slug, Name string
@@ -11,9 +13,9 @@ type membership struct {
 	Role         string
 }
 
-// person is somebody the sign-in page lets one be.
+// person is somebody the provider lets one be.
 type person struct {
-	Key         string // short name, for forms
+	Key         string // short name: in forms, and whom the provider says it is (the subject)
 	ID          string
 	Name        string
 	Email       string
@@ -24,15 +26,15 @@ type person struct {
 // real ones are not and headers are. One person is in two organizations with different roles, so that the same person
 // is refused in one and passes in the other.
 func cast() ([]person, []organization) {
-	engines := organization{randomID(), "analytical-engines", "Analytical Engines"}
-	functions := organization{randomID(), "recursive-functions", "Recursive Functions"}
+	engines := organization{record.ID(), "analytical-engines", "Analytical Engines"}
+	functions := organization{record.ID(), "recursive-functions", "Recursive Functions"}
 	people := []person{
 		{
-			Key: "ada", ID: randomID(), Name: "Ada Lovelace", Email: "ada@demo.example",
+			Key: "ada", ID: record.ID(), Name: "Ada Lovelace", Email: "ada@demo.example",
 			Memberships: []membership{{engines, "owner"}},
 		},
 		{
-			Key: "rozsa", ID: randomID(), Name: "Rózsa Péter", Email: "rozsa@demo.example",
+			Key: "rozsa", ID: record.ID(), Name: "Rózsa Péter", Email: "rozsa@demo.example",
 			Memberships: []membership{{engines, "member"}, {functions, "owner"}},
 		},
 	}

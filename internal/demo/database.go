@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/usherauth/usher/betterauth"
+	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// database is Better Auth's, as an application with its organization and admin plugins has it, in a SQLite file. The
-// gate opens the same file for itself and only reads.
+// database is Better Auth's, as an application with its organization and admin plugins has it, in a SQLite file. It is
+// open until the sample people are in it; gate and companion open the same file for themselves.
 type database struct {
 	*sql.DB
-	url string // for the gate
+	url string // for them
 }
 
 // openDatabase makes the file, with the tables that `usher schema apply` makes.
@@ -32,7 +33,8 @@ func openDatabase(ctx context.Context, folder string) (*database, error) {
 	return &database{db, c.URL}, nil
 }
 
-// seed writes the sample people and organizations.
+// seed writes the sample people and organizations, and ties each person to the provider's account of theirs: who signs in
+// there is that user, with their organizations, and no new one.
 func (d *database) seed(ctx context.Context, people []person, organizations []organization) error {
 	tx, err := d.BeginTx(ctx, nil)
 	if err != nil {
@@ -53,9 +55,14 @@ func (d *database) seed(ctx context.Context, people []person, organizations []or
 		if err != nil {
 			return fmt.Errorf("user %s: %w", p.Name, err)
 		}
+		_, err = tx.ExecContext(ctx, `insert into "account" ("id", "accountId", "providerId", "userId", "createdAt", "updatedAt") values (?, ?, ?, ?, ?, ?)`,
+			record.ID(), p.Key, providerID, p.ID, instant(at), instant(at))
+		if err != nil {
+			return fmt.Errorf("account %s: %w", p.Name, err)
+		}
 		for i, m := range p.Memberships {
 			_, err := tx.ExecContext(ctx, `insert into "member" ("id", "organizationId", "userId", "role", "createdAt") values (?, ?, ?, ?, ?)`,
-				randomID(), m.Organization.ID, p.ID, m.Role, instant(at.Add(time.Duration(i)*time.Minute)))
+				record.ID(), m.Organization.ID, p.ID, m.Role, instant(at.Add(time.Duration(i)*time.Minute)))
 			if err != nil {
 				return fmt.Errorf("member %s: %w", p.Name, err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/gate"
 )
 
@@ -21,22 +22,32 @@ type Options struct {
 	Listen string       // address of the page, on loopback; empty: 127.0.0.1:4488, or a free port when that is taken
 	JSON   bool         // print one JSON object (contract section 2.1) instead of text for a person
 	Stdout io.Writer    // where that goes; nothing else is written to it
-	Log    *slog.Logger // what goes wrong between proxy, gate and backend; nil: nobody listens
+	Log    *slog.Logger // what goes wrong between the parts; nil: nobody listens
 
-	// StartGate starts a real gate with these settings, on free ports of 127.0.0.1. The gate stops when ctx ends.
-	StartGate func(ctx context.Context, s GateSettings) (*Gate, error)
+	// StartUsher starts a real gate and a real companion with these settings, on free ports of 127.0.0.1. They stop when
+	// ctx ends.
+	StartUsher func(ctx context.Context, s Settings) (*Usher, error)
 }
 
-// GateSettings are the configuration of the demo's gate; all else is as Usher comes.
-type GateSettings struct {
+// Settings are the configuration of the demo's Usher; all else is as it comes.
+type Settings struct {
 	DatabaseURL string      // sqlite:///…: Better Auth's tables, with sample people in them
 	Secret      string      // BETTER_AUTH_SECRET, made for this run
 	BaseURL     string      // BETTER_AUTH_URL, without a path; the sign-in page is BaseURL + /sign-in, Usher's default
 	Rules       []gate.Rule // Name, Path, Access and OrgRoles are used, nothing else
+	Provider    Provider    // where people sign in
+	Brand       string      // what the companion's pages call the site
 }
 
-// Gate is a running gate.
-type Gate struct {
+// Provider is an entry of oauth.providers. It is asked over HTTP, at the time of the first sign-in.
+type Provider struct {
+	ID, Name, DiscoveryURL, ClientID, ClientSecret string
+
+	Scopes []string
+}
+
+// Usher is a running one: the gate, and on the same address the companion.
+type Usher struct {
 	HTTP, GRPC, Ops string        // addresses, host:port
 	Headers         *gate.Headers // the identity headers it sends
 	Wait            func() error  // blocks until the gate has stopped, and says why if nobody asked it to
@@ -79,51 +90,43 @@ func Run(ctx context.Context, o Options) error {
 
 func run(ctx context.Context, o Options, listener net.Listener, folder string) error {
 	origin := "http://" + listener.Addr().String()
-	secret := randomID()
+	secret := record.Token()
 	people, organizations := cast()
-	db, err := openDatabase(ctx, folder)
-	if err != nil {
-		return fmt.Errorf("the sample database: %w", err)
-	}
-	defer closeQuietly(db)
-	if err := db.seed(ctx, people, organizations); err != nil {
-		return fmt.Errorf("sample data: %w", err)
-	}
-	sessions, err := newSessions(db, secret)
+	url, tickets, err := sample(ctx, folder, secret, people, organizations)
 	if err != nil {
 		return err
 	}
-	tickets, err := sessions.issueAll(ctx, people)
+	who, err := newProvider(origin, people)
 	if err != nil {
-		return err
+		return fmt.Errorf("the provider: %w", err)
 	}
 
-	// The gate outlives ctx by the time the proxy needs to finish what it is answering.
-	gateCtx, stopGate := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopGate()
-	running, err := o.StartGate(gateCtx, GateSettings{
-		DatabaseURL: db.url, Secret: secret, BaseURL: origin, Rules: rules(),
+	// Usher outlives ctx by the time the proxy needs to finish what it is answering.
+	usherCtx, stopUsher := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopUsher()
+	running, err := o.StartUsher(usherCtx, Settings{
+		DatabaseURL: url, Secret: secret, BaseURL: origin, Rules: rules(), Provider: who.settings(), Brand: "Usher demo",
 	})
 	if err != nil {
-		return fmt.Errorf("the gate: %w", err)
+		return fmt.Errorf("usher itself: %w", err)
 	}
 
 	var config net.ListenConfig
 	inner, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		stopGate()
+		stopUsher()
 		return errors.Join(fmt.Errorf("the backend: %w", err), running.Wait())
 	}
 	seen := newLedger()
 	identity := running.Headers.Names()
 	forward := newProxy("http://"+running.HTTP+"/gate/traefik", inner.Addr().String(), identity, seen, o.Log)
-	before := &front{signIn: &signIn{people: people, sessions: sessions, origin: origin}, proxy: forward}
+	before := &front{companion: toCompanion(running.HTTP, forward.forward, o.Log), provider: who, proxy: forward}
 	behind := &backend{identity: identity, ledger: seen, view: &view{people, organizations, origin}}
 
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := running.Wait(); gateCtx.Err() == nil {
-			return errors.Join(errors.New("the gate stopped by itself"), err)
+		if err := running.Wait(); usherCtx.Err() == nil {
+			return errors.Join(errors.New("usher stopped by itself"), err)
 		}
 		return nil
 	})
@@ -134,11 +137,11 @@ func run(ctx context.Context, o Options, listener net.Listener, folder string) e
 		stopBefore()
 		forward.close() // a connection that was never used would keep the servers behind waiting for its request
 		stopBehind()
-		stopGate()
+		stopUsher()
 		return nil
 	})
 	group.Go(func() error {
-		a := announcement{origin: origin, gate: running, people: tickets}
+		a := announcement{origin: origin, usher: running, people: tickets}
 		switch err := a.ready(groupCtx); {
 		case groupCtx.Err() != nil:
 			return nil // Ctrl-C, or another part failed and has said so
@@ -148,6 +151,20 @@ func run(ctx context.Context, o Options, listener net.Listener, folder string) e
 		return a.print(o.Stdout, o.JSON)
 	})
 	return group.Wait()
+}
+
+// sample makes the database, and a session for each person.
+func sample(ctx context.Context, folder, secret string, people []person, organizations []organization) (url string, tickets []ticket, err error) {
+	db, err := openDatabase(ctx, folder)
+	if err != nil {
+		return "", nil, fmt.Errorf("the sample database: %w", err)
+	}
+	defer closeQuietly(db)
+	if err := db.seed(ctx, people, organizations); err != nil {
+		return "", nil, fmt.Errorf("sample data: %w", err)
+	}
+	tickets, err = db.issue(ctx, people, secret)
+	return db.url, tickets, err
 }
 
 // serve answers on l until the returned function is called.

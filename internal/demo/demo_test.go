@@ -37,7 +37,7 @@ func start(t *testing.T) *running {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, Options{Listen: "127.0.0.1:0", JSON: true, Stdout: writer, StartGate: startGate})
+		done <- Run(ctx, Options{Listen: "127.0.0.1:0", JSON: true, Stdout: writer, StartUsher: startUsher})
 		_ = writer.Close()
 	}()
 	began := time.Now()
@@ -197,11 +197,11 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 }
 
 func TestRunCleansUpAfterAFailedStart(t *testing.T) {
-	broken := errors.New("the gate does not start")
-	for name, startGate := range map[string]func(context.Context, GateSettings) (*Gate, error){
-		"gate fails": func(context.Context, GateSettings) (*Gate, error) { return nil, broken },
-		"gate stops by itself": func(ctx context.Context, s GateSettings) (*Gate, error) {
-			g, err := startGate(ctx, s)
+	broken := errors.New("usher does not start")
+	for name, start := range map[string]func(context.Context, Settings) (*Usher, error){
+		"usher fails": func(context.Context, Settings) (*Usher, error) { return nil, broken },
+		"usher stops by itself": func(ctx context.Context, s Settings) (*Usher, error) {
+			g, err := startUsher(ctx, s)
 			if err != nil {
 				return nil, err
 			}
@@ -215,7 +215,7 @@ func TestRunCleansUpAfterAFailedStart(t *testing.T) {
 			folder := t.TempDir()
 			t.Setenv("TMPDIR", folder)
 			var out bytes.Buffer
-			err := Run(t.Context(), Options{Listen: "127.0.0.1:0", Stdout: &out, StartGate: startGate})
+			err := Run(t.Context(), Options{Listen: "127.0.0.1:0", Stdout: &out, StartUsher: start})
 			if !errors.Is(err, broken) || out.Len() > 0 {
 				t.Errorf("err %v, output %q", err, out.String())
 			}
@@ -253,7 +253,7 @@ func TestTextForAPerson(t *testing.T) {
 	defer cancel()
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, Options{Listen: "127.0.0.1:0", Stdout: writer, StartGate: startGate}) }()
+	go func() { done <- Run(ctx, Options{Listen: "127.0.0.1:0", Stdout: writer, StartUsher: startUsher}) }()
 	text := make([]byte, 8<<10)
 	n, err := reader.Read(text)
 	if err != nil {

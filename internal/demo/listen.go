@@ -11,7 +11,7 @@ import (
 // friendly is the address that is tried first, so that a reloaded page is still there after a restart.
 const friendly = "127.0.0.1:4488"
 
-// listen opens the page's address. Only loopback: whoever reaches the sign-in page is signed in without a password.
+// listen opens the page's address. Only loopback: whoever reaches the provider's page is signed in without a password.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	if address == "" {

@@ -13,8 +13,8 @@ import (
 var (
 	//go:embed web/main.html
 	mainHTML string
-	//go:embed web/signin.html
-	signInHTML string
+	//go:embed web/who.html
+	whoHTML string
 	//go:embed web/style.css
 	styleCSS string
 	//go:embed web/demo.js
@@ -24,8 +24,8 @@ var (
 // The pages, parsed when they are first shown: other commands do without. They bring their style and script along, so
 // that no other path of the backend is needed for them.
 var (
-	mainPage   = parse("main", mainHTML)
-	signInPage = parse("sign-in", signInHTML)
+	mainPage = parse("main", mainHTML)
+	whoPage  = parse("who", whoHTML)
 )
 
 func parse(name, text string) func() *template.Template {
@@ -37,8 +37,8 @@ func parse(name, text string) func() *template.Template {
 	})
 }
 
-// policy lets a page use its own style and script, talk to its own origin, and nothing else. form-action is left to
-// the browser's same-origin rule of "self"; a sign-in's redirect stays on it.
+// policy lets a page use its own style and script, talk to its own origin, and nothing else. Redirects of its forms
+// count for form-action too: those of signing in and out stay on the demo's origin.
 var policy = sync.OnceValue(func() string {
 	return "default-src 'none'; style-src '" + hash(styleCSS) + "'; script-src '" + hash(demoJS) + "'; connect-src 'self'; " +
 		"img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -66,9 +66,8 @@ func render(w http.ResponseWriter, page *template.Template, status int, view any
 	_, _ = w.Write(body.Bytes()) // the client is gone when this fails
 }
 
-// signInView is what the sign-in page shows.
-type signInView struct {
+// whoView is what the provider's page shows.
+type whoView struct {
 	People []person
-	Asked  string // where the gate sent somebody from; empty: they came by themselves
-	Back   string
+	Nobody string // the choice that is none of them
 }

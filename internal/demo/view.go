@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/usherauth/usher/oauth/flow"
 )
 
 // view makes the backend's page from what the backend received and from what the proxy saw.
@@ -20,7 +22,7 @@ type view struct {
 type mainView struct {
 	Method, Target string
 	Me             *visitor // nil: the backend does not know
-	Others         []person // whom one could be instead
+	Switch         string   // link that leads to being somebody else
 	Gate           gateView
 	Proof          bool   // the browser sent a session cookie or a token
 	Direct         bool   // the request came around the proxy
@@ -91,11 +93,6 @@ func (v *view) of(r *http.Request, identity []string, x *exchange) mainView {
 		m.Names[o.ID] = o.Name
 	}
 	me := v.person(r.Header.Get("X-User-Id"))
-	for i := range v.people {
-		if me == nil || v.people[i].ID != me.ID {
-			m.Others = append(m.Others, v.people[i])
-		}
-	}
 	if me != nil {
 		m.Me = &visitor{
 			Name:         decoded(r.Header.Get("X-User-Name")),
@@ -104,7 +101,8 @@ func (v *view) of(r *http.Request, identity []string, x *exchange) mainView {
 		}
 		cookie := sessionPair(r.Header["Cookie"])
 		m.Curl = curl(v.origin+m.Target, cookie, nil)
-		m.Tries = v.tries(me, &m.Others[0], cookie)
+		m.Tries = v.tries(me, v.other(me), cookie)
+		m.Switch = apiPath + "/signin/" + providerID + "?callbackURL=" + url.QueryEscape(returnTo(m.Target, v.origin))
 	}
 	return m
 }
@@ -116,6 +114,21 @@ func (v *view) person(id string) *person {
 		}
 	}
 	return nil
+}
+
+// other is somebody else than me.
+func (v *view) other(me *person) *person {
+	i := slices.IndexFunc(v.people, func(p person) bool { return p.ID != me.ID })
+	return &v.people[i]
+}
+
+// returnTo is where the companion will lead after signing in: raw, if it would, else "/".
+func returnTo(raw, origin string) string {
+	back, err := flow.ParseReturnURL(raw, origin)
+	if err != nil {
+		return "/"
+	}
+	return back.String()
 }
 
 func contains(names []string, name string) bool {

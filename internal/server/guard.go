@@ -6,13 +6,19 @@ import (
 	"sync"
 )
 
-// mostStrangers is how many connections callers that may not ask can hold at the same time, on one listener. They are
-// answered, so that a proxy whose address was forgotten hears why it is refused, but cannot use up memory or files.
-const mostStrangers = 8
+// How many connections callers that are not trusted can hold at the same time, on one listener, so that they cannot use
+// up memory or files.
+const (
+	// Strangers is for where they may not ask at all. They are answered, so that a proxy whose address was forgotten hears
+	// why it is refused.
+	Strangers = 8
+	// Visitors is for where people sign in, perhaps without a proxy. A browser holds up to six for a few minutes.
+	Visitors = 2048
+)
 
-// Guard limits the connections of callers that are not trusted; those beyond are closed at once.
-func Guard(l net.Listener, trusts func(netip.Addr) bool) net.Listener {
-	return &guarded{l, trusts, make(chan struct{}, mostStrangers)}
+// Guard limits the connections of callers that are not trusted to most; those beyond are closed at once.
+func Guard(l net.Listener, trusts func(netip.Addr) bool, most int) net.Listener {
+	return &guarded{l, trusts, make(chan struct{}, most)}
 }
 
 type guarded struct {

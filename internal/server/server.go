@@ -61,6 +61,7 @@ type Config struct {
 
 	DrainDelay time.Duration // between "not ready" and closing, for load balancers to notice; zero: none
 	DrainLimit time.Duration // what open requests may still take; zero: 10 s
+	WriteLimit time.Duration // what an answer may take, from the request's header to its last byte; zero: one minute
 }
 
 // Serve blocks until ctx ends and everything open was answered, or a listener fails.
@@ -70,6 +71,9 @@ func Serve(ctx context.Context, c Config) error {
 	}
 	if c.GRPC != nil {
 		defer c.GRPC.Stop() // also one that nobody can reach has goroutines
+	}
+	if c.WriteLimit <= 0 {
+		c.WriteLimit = time.Minute
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	var stops []func(context.Context)
@@ -81,6 +85,7 @@ func Serve(ctx context.Context, c Config) error {
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       30 * time.Second, // bodies are never read; this bounds who sends one all the same
+			WriteTimeout:      c.WriteLimit,     // who does not listen would hold a connection for ever
 			IdleTimeout:       3 * time.Minute,  // longer than the proxies' own, so that they close first
 			MaxHeaderBytes:    256 << 10,        // beyond the gate's limits, so that it can say why it refuses
 			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),

@@ -206,7 +206,7 @@ func TestStrangersCannotUseUpConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	var trusted atomic.Bool
-	l := Guard(plain, func(netip.Addr) bool { return trusted.Load() })
+	l := Guard(plain, func(netip.Addr) bool { return trusted.Load() }, Strangers)
 	defer l.Close()
 	accepted := make(chan net.Conn, 100)
 	go func() {
@@ -228,7 +228,7 @@ func TestStrangersCannotUseUpConnections(t *testing.T) {
 		return conn
 	}
 	var open []net.Conn
-	for range mostStrangers {
+	for range Strangers {
 		dial()
 		open = append(open, <-accepted)
 	}
@@ -248,6 +248,47 @@ func TestStrangersCannotUseUpConnections(t *testing.T) {
 	}
 	for _, conn := range open {
 		conn.Close()
+	}
+}
+
+// TestWhoDoesNotListenIsLeft: an answer that nobody takes would hold its connection, its goroutine and its place among the
+// strangers for ever.
+func TestWhoDoesNotListenIsLeft(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	left, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- Serve(ctx, Config{
+			Listeners: Listeners{HTTP: l}, Health: NewHealth(), Log: slog.New(slog.DiscardHandler), WriteLimit: 100 * time.Millisecond,
+			HTTP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				for {
+					if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+						close(left)
+						return
+					}
+				}
+			}),
+		})
+	}()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-left:
+	case <-time.After(10 * time.Second):
+		t.Error("still writing")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

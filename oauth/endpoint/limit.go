@@ -19,11 +19,9 @@ func limitOf(path string) (window time.Duration, most int) {
 	return 10 * time.Second, 100
 }
 
-// longestSegment is the longest last segment that gets a count of its own: a provider's name is shorter.
-const longestSegment = 64
-
 // limit counts the request, and answers it when there were too many. What no route answers at all is not counted, and
-// neither are preflights, which would halve what a page of another origin may do.
+// neither are preflights, which would halve what a page of another origin may do. Names that somebody made up share one
+// count: with one for each, as in the library, whoever makes up more is never limited.
 func (c *Call) limit(p *place, path string, route *Route) (ok bool) {
 	limiter := c.router.config.Limiter
 	if limiter == nil {
@@ -32,7 +30,7 @@ func (c *Call) limit(p *place, path string, route *Route) (ok bool) {
 	switch {
 	case route != nil && route.Bucket != "":
 		path = route.Bucket
-	case len(c.Param) > longestSegment:
+	case c.Param != "" && (route == nil || route.Known == nil || !route.Known(c.Param)):
 		path = p.path
 	}
 	window, most := limitOf(path)

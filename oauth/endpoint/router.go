@@ -60,6 +60,9 @@ type Route struct {
 	Media  []string // content types a body may have; nil: application/json
 	NoBody bool     // a body is not looked at, whatever it is
 	Bucket string   // the path in whose rate limit it counts; empty: its own
+	// Known reports whether there is something of the name in braces, which has a rate limit of its own then; all other
+	// names have one together. nil: nothing is known.
+	Known func(param string) bool
 }
 
 // router is the table of routes. It is built once and never changed.

@@ -283,7 +283,7 @@ func TestLimits(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limiter = limiter },
 		Route{Method: "POST", Path: "/sign-in/social", Handler: said("x")},
 		Route{Method: "GET", Path: "/signin/{provider}", Handler: said("x"), Bucket: "/sign-in/social"},
-		Route{Method: "GET", Path: "/callback/{provider}", Handler: said("x")},
+		Route{Method: "GET", Path: "/callback/{provider}", Handler: said("x"), Known: func(p string) bool { return p == "google" }},
 		Route{Method: "GET", Path: "/get-session", Handler: said("x")})
 	for i := range 5 {
 		r := w.ask("GET", "/api/auth/signin/google", "", "X-Forwarded-For", "203.0.113.9", "Origin", app)
@@ -314,9 +314,13 @@ func TestLimits(t *testing.T) {
 	if len(limiter.taken) != before {
 		t.Errorf("what nobody answers is counted: %v", limiter.taken)
 	}
-	w.ask("GET", "/api/auth/callback/"+strings.Repeat("x", 1000), "", "X-Forwarded-For", "203.0.113.9")
+	// Names that are made up have one count: each with its own would be no limit, and a key in Redis besides.
+	for _, name := range []string{strings.Repeat("x", 1000), "a", "b", "goo%67le", "google%00"} {
+		w.ask("GET", "/api/auth/callback/"+name, "", "X-Forwarded-For", "203.0.113.9")
+	}
+	w.ask("POST", "/api/auth/callback/c", "", "X-Forwarded-For", "203.0.113.9")
 	w.ask("GET", "/api/auth/callback/google", "", "X-Forwarded-For", "203.0.113.9")
-	if limiter.taken["203.0.113.9|/callback/{provider}"] != 1 || limiter.taken["203.0.113.9|/callback/google"] != 1 {
+	if limiter.taken["203.0.113.9|/callback/{provider}"] != 6 || limiter.taken["203.0.113.9|/callback/google"] != 1 {
 		t.Errorf("counted %v", limiter.taken)
 	}
 }

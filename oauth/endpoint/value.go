@@ -43,6 +43,9 @@ type member struct {
 // Kind is the value's kind.
 func (v Value) Kind() Kind { return v.kind }
 
+// Len is how many members or items there are.
+func (v Value) Len() int { return len(v.members) + len(v.items) }
+
 // received is the kind as zod names it in its messages.
 func (v Value) received() string {
 	switch {

@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -62,15 +63,18 @@ func (rm *Room) full(c *endpoint.Call) error {
 	return c.JSON(http.StatusOK, body)
 }
 
-// limit reads a number as parseInt does, as far as that makes sense.
+// limit reads a number as parseInt does, as far as that makes sense: what is none, and what is below one, is the usual.
 func limit(text string) int {
-	digits := strings.TrimLeft(text, " ")
+	digits := strings.TrimPrefix(strings.TrimLeft(text, " \t\r\n"), "+")
 	end := 0
 	for end < len(digits) && digits[end] >= '0' && digits[end] <= '9' {
 		end++
 	}
 	n, err := strconv.Atoi(digits[:end])
-	if err != nil || n <= 0 {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return mostMembers
+	case err != nil || n <= 0:
 		return usualMembers
 	}
 	return min(n, mostMembers)

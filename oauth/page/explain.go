@@ -6,9 +6,6 @@ import "strings"
 // Codes come from outside: one that is not known, or that could not be one of ours, is shown as "UNKNOWN" at most.
 func Explain(code, provider string) Explanation {
 	code = CleanCode(code)
-	if provider == "" {
-		provider = "the provider"
-	}
 	e, known := explanations[code]
 	if !known {
 		e = Explanation{
@@ -17,6 +14,12 @@ func Explain(code, provider string) Explanation {
 		}
 	}
 	e.Code = code
+	if provider == "" {
+		provider = "the provider"
+		if rest, begins := strings.CutPrefix(e.Text, "PROVIDER"); begins {
+			e.Text = "The provider" + rest
+		}
+	}
 	e.Text = strings.ReplaceAll(e.Text, "PROVIDER", provider)
 	return e
 }

@@ -159,6 +159,9 @@ func TestCleanCode(t *testing.T) {
 		if e := Explain(code, "Google"); strings.Contains(e.Text, "PROVIDER") || len(e.Hints) == 0 || e.Title == "" {
 			t.Errorf("%s: %+v", code, e)
 		}
+		if e := Explain(code, ""); e.Text[0] < 'A' || e.Text[0] > 'Z' {
+			t.Errorf("%s, of nobody knows which provider: %q", code, e.Text)
+		}
 	}
 }
 

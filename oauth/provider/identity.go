@@ -45,7 +45,9 @@ func oneReading(email string) bool {
 	}
 	for _, r := range local {
 		// Letters of any script are people's names; a sign that looks like @, a blank or a control character is not.
-		if r > unicode.MaxASCII && !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) || r <= ' ' || r == 0x7f || strings.ContainsRune(`"(),:;<>[\]`, r) {
+		// One that is an ASCII letter in lower case, which addresses are compared in, makes another's address of it: the
+		// Kelvin sign is a k then.
+		if r > unicode.MaxASCII && (!unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) || unicode.ToLower(r) <= unicode.MaxASCII) || r <= ' ' || r == 0x7f || strings.ContainsRune(`"(),:;<>[\]`, r) {
 			return false
 		}
 	}

@@ -1,14 +1,17 @@
 package accounts
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// cell ties a logical column to where its value is: a *string, *bool or *time.Time, or a pointer to one of these that is
+// cell ties a logical column to where its value is: a *string, *bool, *int64 or *time.Time, or a pointer to one of these that is
 // nil for NULL.
 type cell struct {
 	field string
@@ -110,7 +113,7 @@ func invitationCells(i *record.Invitation) []cell {
 
 func teamCells(t *record.Team) []cell {
 	return []cell{
-		{"id", &t.ID}, {"name", &t.Name}, {"organizationId", &t.OrganizationID}, {"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
+		{"id", &t.ID}, {"name", &t.Name}, {"memberCount", &t.MemberCount}, {"organizationId", &t.OrganizationID}, {"createdAt", &t.CreatedAt}, {"updatedAt", &t.UpdatedAt},
 	}
 }
 
@@ -148,6 +151,8 @@ func (x cell) content() any {
 		return *to
 	case **time.Time:
 		return *to
+	case **int64:
+		return *to
 	}
 	panic(fmt.Sprintf("accounts: no cell for %T", x.to))
 }
@@ -167,6 +172,8 @@ func (x cell) Scan(value any) (err error) {
 		*to, err = instant(value)
 	case **time.Time:
 		*to, err = unlessNull(value, instant)
+	case **int64:
+		*to, err = unlessNull(value, whole)
 	default:
 		panic(fmt.Sprintf("accounts: no cell for %T", x.to))
 	}
@@ -182,6 +189,19 @@ func unlessNull[V any](value any, read func(any) (V, error)) (*V, error) {
 	}
 	v, err := read(value)
 	return &v, err
+}
+
+// whole reads a number, which statements read as text.
+func whole(value any) (int64, error) {
+	digits, err := text(value)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseFloat(digits, 64) // a column of SQLite may hold 1.0
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > 1<<53 {
+		return 0, errors.New("a text that is no number")
+	}
+	return int64(n), nil
 }
 
 func text(value any) (string, error) {

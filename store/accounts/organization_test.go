@@ -56,7 +56,7 @@ func TestOrganizations(t *testing.T) {
 			ID: "i1", OrganizationID: "o1", Email: "c@example.com", Role: ptr("member"), Status: "pending", ExpiresAt: start(), CreatedAt: start(), InviterID: u.ID,
 		}}, err)
 		teams, err := s.Teams(t.Context(), "o1")
-		check("teams", teams, []record.Team{{ID: "t1", Name: "Core", OrganizationID: "o1", CreatedAt: start()}}, err)
+		check("teams", teams, []record.Team{{ID: "t1", Name: "Core", MemberCount: ptr(int64(1)), OrganizationID: "o1", CreatedAt: start()}}, err)
 	})
 	each(t, "core", func(t *testing.T, d *database) {
 		s := d.open(t)
