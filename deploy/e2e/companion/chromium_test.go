@@ -42,8 +42,10 @@ type window struct {
 
 func windows() []window {
 	return []window{
-		{"phone-light", 360, true, false}, {"phone-dark", 360, true, true},
-		{"desktop-light", 1200, false, false}, {"desktop-dark", 1200, false, true},
+		{"phone-light", 360, true, false},
+		{"phone-dark", 360, true, true},
+		{"desktop-light", 1200, false, false},
+		{"desktop-dark", 1200, false, true},
 	}
 }
 
