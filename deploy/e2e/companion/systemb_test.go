@@ -228,11 +228,16 @@ func (x *walkthrough) crossOrigin(t *testing.T, b *browser) {
 		method, path, origin string
 		trusted              bool
 	}{
-		{http.MethodOptions, "/api/auth/sign-out", x.studio, true}, {http.MethodOptions, "/api/auth/session", x.studio, true},
-		{http.MethodGet, "/api/auth/session", x.studio, true}, {http.MethodGet, "/api/auth/list-sessions", x.studio, true}, // 401
-		{http.MethodPost, "/protect", x.studio, true}, {http.MethodOptions, "/protect", x.studio, true},
-		{http.MethodGet, "/api/auth/session", "http://evil.example", false}, {http.MethodOptions, "/api/auth/sign-out", "http://evil.example", false},
-		{http.MethodGet, "/api/auth/session", x.studio + ".evil.example", false}, {http.MethodGet, "/api/auth/session", "null", false},
+		{http.MethodOptions, "/api/auth/sign-out", x.studio, true},
+		{http.MethodOptions, "/api/auth/session", x.studio, true},
+		{http.MethodGet, "/api/auth/session", x.studio, true},
+		{http.MethodGet, "/api/auth/list-sessions", x.studio, true}, // 401
+		{http.MethodPost, "/protect", x.studio, true},
+		{http.MethodOptions, "/protect", x.studio, true},
+		{http.MethodGet, "/api/auth/session", "http://evil.example", false},
+		{http.MethodOptions, "/api/auth/sign-out", "http://evil.example", false},
+		{http.MethodGet, "/api/auth/session", x.studio + ".evil.example", false},
+		{http.MethodGet, "/api/auth/session", "null", false},
 	} {
 		pairs := []string{"Origin", c.origin}
 		if c.method == http.MethodOptions {
