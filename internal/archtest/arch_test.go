@@ -74,7 +74,6 @@ var lives = map[string][]string{
 	"github.com/jackc/pgx":                   {"store/postgres", "internal/testenv"},
 	"modernc.org/sqlite":                     {"store/sqlite"},
 	"github.com/redis/go-redis":              {"store/redis", "store/redisconn", "store/shared", "store/accounts", "internal/boot", "internal/ratelimit"},
-	"github.com/maypok86/otter":              {"store/cached"},
 	"go.yaml.in/yaml":                        {"config"},
 	"github.com/prometheus/client_golang":    {"internal/telemetry"},
 	"golang.org/x/crypto":                    {"betterauth/seal"},
