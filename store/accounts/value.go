@@ -164,17 +164,19 @@ func (v *value) appendJSON(b []byte) []byte {
 
 func (v *value) record() (*record.Session, *record.User) {
 	s, u := v.session, v.user
-	return &record.Session{
+	session := record.Session{
 		ID: s.text("id"), Token: s.text("token"), UserID: s.text("userId"),
 		ExpiresAt: s.instant("expiresAt"), CreatedAt: s.instant("createdAt"), UpdatedAt: s.instant("updatedAt"),
 		IPAddress: s.textOrNull("ipAddress"), UserAgent: s.textOrNull("userAgent"),
 		ActiveOrganizationID: s.textOrNull("activeOrganizationId"), ActiveTeamID: s.textOrNull("activeTeamId"),
 		ImpersonatedBy: s.textOrNull("impersonatedBy"),
-	}, &record.User{
+	}
+	user := record.User{
 		ID: u.text("id"), Name: u.text("name"), Email: u.text("email"), EmailVerified: u.flag("emailVerified"), Image: u.textOrNull("image"),
 		CreatedAt: u.instant("createdAt"), UpdatedAt: u.instant("updatedAt"),
 		Role: u.textOrNull("role"), Banned: u.flagOrNull("banned"), BanReason: u.textOrNull("banReason"), BanExpires: u.instantOrNull("banExpires"),
 	}
+	return &session, &user
 }
 
 // revoked reports whether a session made then is dead by the user's tombstone. As Better Auth: one made in the same
