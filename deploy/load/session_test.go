@@ -72,6 +72,34 @@ func fill(t testing.TB, url string, from, to int) {
 	must(t, err)
 }
 
+// loner is the token of session i of those who belong to no organization and have no role: of them the gate says eight
+// headers, as the prototype of perf.md did, and not thirteen.
+func loner(i int) string { return md5Of(fmt.Sprintf("loner %d", i)) }
+
+// fillLoners makes sessions 1..n of theirs.
+func fillLoners(t testing.TB, url string, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	must(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(ctx, "set session_replication_role = replica")
+	must(t, err)
+	for _, statement := range []string{
+		`insert into "user" (id, name, email, "emailVerified", "createdAt", "updatedAt")
+			select md5('lone user ' || i), 'Ada Lovelace', 'lone.' || i || '@example.com', true, now(), now() from generate_series(1, $1::int) i`,
+		`insert into session (id, token, "userId", "expiresAt", "createdAt", "updatedAt")
+			select md5('lone id ' || i), md5('loner ' || i), md5('lone user ' || i), now() + interval '7 days', now(), now()
+			from generate_series(1, $1::int) i`,
+	} {
+		_, err := conn.Exec(ctx, statement, n)
+		must(t, err)
+	}
+	_, err = conn.Exec(ctx, "analyze")
+	must(t, err)
+}
+
 // ordinary are the headers of a browser's request, about a kilobyte of them, beside the session's cookie.
 var ordinary = [][2]string{
 	{"user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"},
@@ -151,10 +179,11 @@ type visitors struct {
 	write   func([]byte, string) []byte
 	encoded [][]byte
 	allowed bool
+	token   func(int) string // of session i
 }
 
 func newVisitors(n int, write func([]byte, string) []byte) *visitors {
-	return &visitors{n: n, write: write, encoded: make([][]byte, min(n, 20_000)+1), allowed: true}
+	return &visitors{n: n, write: write, encoded: make([][]byte, min(n, 20_000)+1), allowed: true, token: token}
 }
 
 func (v *visitors) fill(q *question, i int) {
@@ -163,7 +192,7 @@ func (v *visitors) fill(q *question, i int) {
 		q.message = v.encoded[i]
 		return
 	}
-	cookies := otherCookies + cookie(i)
+	cookies := otherCookies + cookieOf(v.token(i))
 	if !v.allowed {
 		cookies = otherCookies + forged(i)
 	}
