@@ -154,11 +154,11 @@ func TestProviderVariablesOfBetterAuth(t *testing.T) {
 		google.ClientSecret.Reveal() != "hunter3" || github.ClientSecret.Reveal() != "hunter4" {
 		t.Error("not read")
 	}
-	if got := c.SignInProviders(); len(got) != 1 || got["google"].ClientID != "id" || !c.Companion() || c.CompanionAsked() {
-		t.Errorf("%d providers, companion %v, asked for %v", len(got), c.Companion(), c.CompanionAsked())
+	if got := c.SignInProviders(); len(got) != 1 || got["google"].ClientID != "id" || !c.Companion() {
+		t.Errorf("%d providers, companion %v", len(got), c.Companion())
 	}
 	c, problems = load("oauth: {providers: {github: {scopes: [email]}}}\n", env, files{"/github": "hunter4\n"})
-	if !config.Refused(problems) || !c.CompanionAsked() {
+	if !config.Refused(problems) {
 		t.Error("a provider of the file is only a warning")
 	}
 	env["DATABASE_URL"] = "redis://127.0.0.1"

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -110,13 +109,11 @@ func (c *Config) SignInProviders() map[string]Provider {
 	})
 }
 
-// CompanionAsked reports whether the configuration asks for it by a key of Usher's own, and not only by variables that
-// Better Auth reads as well.
-func (c *Config) CompanionAsked() bool { return asked(c, c.places) }
-
-func asked(c *Config, places map[string]place) bool {
+// asked reports whether a provider is named by a key of Usher's own, and not only by variables that Better Auth reads as
+// well.
+func asked(c *Config, f *findings) bool {
 	return slices.ContainsFunc(sortedKeys(c.OAuth.Providers), func(name string) bool {
-		return !places["oauth.providers."+name].shared
+		return !f.places["oauth.providers."+name].shared
 	})
 }
 
@@ -126,7 +123,7 @@ func (c *Config) RateLimited() bool {
 }
 
 // providerName is what fits into a path and a cookie's neighbourhood.
-var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var providerName = pattern(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func checkOAuth(c *Config, f *findings) {
 	if !c.Enabled || !c.OAuth.Enabled || len(c.OAuth.Providers) == 0 {
@@ -150,7 +147,10 @@ func checkOAuth(c *Config, f *findings) {
 	}
 	if c.BetterAuth.URL == "" && !f.noted("better_auth.url") {
 		f.problem("better_auth.url", "is where providers lead people back to; set it to the URL they use, as https://app.example.com")
-		f.problems[len(f.problems)-1].Warning = !asked(c, f.places)
+		f.problems[len(f.problems)-1].Warning = !asked(c, f)
+	}
+	if path := c.AuthPath(); path == "/gate" || strings.HasPrefix(path, "/gate/") || path == "/sign-in" || path == "/account" {
+		f.problem("better_auth.url", "the API below %s would take the place of Usher's own %s; choose another path", path, path)
 	}
 }
 
@@ -158,7 +158,7 @@ func checkProvider(c *Config, name string, f *findings) {
 	p, key := c.OAuth.Providers[name], "oauth.providers."+name
 	built := slices.Contains(f.builtIn, name)
 	switch {
-	case !providerName.MatchString(name):
+	case !providerName(name):
 		f.problem(key, "a provider's name has letters, digits, - and _")
 		return
 	case !built && p.DiscoveryURL == "" && p.AuthorizationURL == "":

@@ -194,6 +194,12 @@ usher.yaml:6:3: oauth.providers.a…: a provider's name has letters, digits, - a
 usher.yaml:8:27: oauth.providers.google.client_secret: there is no such file
 warning: usher.yaml:8:65: oauth.providers.google.pkce: without PKCE, a code that leaks on the way can be used by whoever finds it
 `},
+		{name: "an API in the place of the gate", yaml: `better_auth: { url: "https://app.example.com/gate", secret: 0123456789abcdef0123456789abcdef }
+store: { url: "postgres://db/app" }
+oauth: { providers: { google: { client_id: x, client_secret: y } } }
+`, want: `
+usher.yaml:1:21: better_auth.url: the API below /gate would take the place of Usher's own /gate; choose another path
+`},
 		{name: "secrets", yaml: `better_auth:
   url: https://app.example.com
   secret: better-auth-secret-12345678901234567890

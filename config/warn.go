@@ -93,17 +93,14 @@ func warnSignIn(c *Config, policy *gate.Policy, f *findings) {
 	}) {
 		return
 	}
-	api := "/api/auth"
-	if u, err := url.Parse(c.BetterAuth.URL); err == nil && strings.Trim(u.Path, "/") != "" {
-		api = strings.TrimSuffix(u.Path, "/")
-	}
 	companion := c.Companion()
 	var closed []string
 	for _, one := range []struct {
 		method, path, pattern string
 		unasked               bool
 	}{
-		{"GET", page.EscapedPath(), page.Path, companion && page.Path == "/sign-in"}, {"POST", api + "/sign-in/social", api + "/**", companion},
+		{"GET", page.EscapedPath(), page.Path, companion && page.Path == "/sign-in"},
+		{"POST", c.AuthPath() + "/sign-in/social", c.AuthPath() + "/**", companion},
 	} {
 		if !one.unasked && ask(c, policy, one.method, page.Scheme, page.Host, cmp.Or(one.path, "/")).Verdict == gate.SignIn {
 			closed = append(closed, fmt.Sprintf("{path: %q, access: public}", cmp.Or(one.pattern, "/")))
@@ -112,4 +109,22 @@ func warnSignIn(c *Config, policy *gate.Policy, f *findings) {
 	if len(closed) > 0 {
 		f.warn("rules", "if %s is behind the gate, nobody without session could sign in there; begin with %s", page.Host, strings.Join(closed, " and "))
 	}
+}
+
+// ClosedPages lists the rules that are missing where a proxy asks the gate about the companion's own pages and API too: in
+// the words of the configuration, for the host of better_auth.url alone.
+func (c *Config) ClosedPages() []string {
+	own, err := url.Parse(c.Origin())
+	if err != nil || !c.Companion() {
+		return nil
+	}
+	var closed []string
+	for _, one := range []struct{ method, path, pattern string }{
+		{"GET", "/sign-in", "/sign-in"}, {"POST", "/account", "/account"}, {"POST", c.AuthPath() + "/sign-in/social", c.AuthPath() + "/**"},
+	} {
+		if ask(c, c.Policy(), one.method, own.Scheme, own.Host, one.path).Verdict != gate.Allow {
+			closed = append(closed, fmt.Sprintf("{host: %s, path: %q, access: public}", own.Hostname(), one.pattern))
+		}
+	}
+	return closed
 }

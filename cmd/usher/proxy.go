@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/deploy/proxy"
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/boot"
@@ -34,16 +37,16 @@ func runProxy(_ context.Context, t terminal, args []string) int {
 		set.Usage()
 		return exitUsage
 	}
-	names, code := headerNames(t, *path, &p)
-	if names == nil {
+	c, code := configured(t, *path, &p)
+	if c == nil {
 		return code
 	}
-	p.Headers = names
 	files, err := proxy.Render(kind, p)
 	if err != nil {
 		fmt.Fprintf(t.err, "usher proxy: %v\n", err)
 		return exitUsage
 	}
+	tellClosed(t, kind, c)
 	if *out == "" {
 		for _, f := range files {
 			if len(files) > 1 {
@@ -95,9 +98,19 @@ the header names and addresses of your configuration. KIND is one of:
 	return text
 }
 
-// headerNames takes the header names and addresses from the configuration. The command must work before anything is
-// configured, so what is only missing does not matter; what is written must be good, so that proxy and gate agree.
-func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) {
+// tellClosed says which rules people need to sign in through a proxy that asks the gate about the sign-in pages as well.
+func tellClosed(t terminal, kind string, c *config.Config) {
+	asks := slices.ContainsFunc(proxy.Kinds(), func(k proxy.Kind) bool { return k.Name == kind && k.AsksAboutPages })
+	if closed := c.ClosedPages(); asks && len(closed) > 0 {
+		fmt.Fprintf(t.err, "usher proxy: %s asks the gate about the sign-in pages too, and the rules are closed to them; begin with\n  - %s\n",
+			kind, strings.Join(closed, "\n  - "))
+	}
+}
+
+// configured takes the header names and addresses from the configuration. The command must work before anything is
+// configured, so what is only missing does not matter; what is written must be good, so that proxy and gate agree. Nil
+// means that the command ends.
+func configured(t terminal, path string, p *proxy.Params) (*config.Config, int) {
 	c, problems := read(t, path)
 	if report(t, written(problems)) > 0 {
 		fmt.Fprintln(t.err, "usher proxy: mend the configuration first, so that proxy and gate agree")
@@ -108,12 +121,12 @@ func headerNames(t terminal, path string, p *proxy.Params) (*gate.Headers, int) 
 		fmt.Fprintf(t.err, "usher proxy: headers: %v\n", err)
 		return nil, exitUsage
 	}
-	p.HTTPListen, p.GRPCListen, p.Remove = c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
+	p.Headers, p.HTTPListen, p.GRPCListen, p.Remove = headers, c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
 	if c.Companion() {
 		p.API = c.AuthPath()
 	}
 	if c.BetterAuth.Session.Refresh {
 		p.Cookies = []string{boot.SessionCookie(c)}
 	}
-	return headers, exitOK
+	return c, exitOK
 }

@@ -2,7 +2,7 @@ package proxy
 
 func caddy() family {
 	return family{
-		Kind:  Kind{"caddy", "Caddy; what forward_auth expands to, and what it lacks"},
+		Kind:  Kind{Name: "caddy", Summary: "Caddy; what forward_auth expands to, and what it lacks"},
 		modes: []string{"http"},
 		files: one("Caddyfile"),
 	}

@@ -7,7 +7,7 @@ import (
 
 func envoy() family {
 	return family{
-		Kind:  Kind{"envoy", "Envoy's ext_authz filter; -mode grpc (default) or http"},
+		Kind:  Kind{Name: "envoy", Summary: "Envoy's ext_authz filter; -mode grpc (default) or http"},
 		modes: []string{"grpc", "http"},
 		files: func(s *site) []source {
 			if s.GRPC {

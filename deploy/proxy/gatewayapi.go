@@ -4,7 +4,7 @@ import "errors"
 
 func gatewayAPI() family {
 	return family{
-		Kind:       Kind{"gateway-api", "the Gateway API's ExternalAuth filter; -mode grpc (default) or http"},
+		Kind:       Kind{Name: "gateway-api", Summary: "the Gateway API's ExternalAuth filter; -mode grpc (default) or http"},
 		modes:      []string{"grpc", "http"},
 		kubernetes: true,
 		files:      one("gateway-api.yaml"),

@@ -4,7 +4,7 @@ import "strings"
 
 func haproxy() family {
 	return family{
-		Kind:  Kind{"haproxy", "HAProxy with a Lua action; two files, so use -o"},
+		Kind:  Kind{Name: "haproxy", Summary: "HAProxy with a Lua action; two files, so use -o"},
 		modes: []string{"http"},
 		files: func(*site) []source {
 			return []source{{"haproxy.cfg", "haproxy.cfg.tmpl"}, {"usher.lua", "usher.lua.tmpl"}}

@@ -4,7 +4,7 @@ import "errors"
 
 func istio() family {
 	return family{
-		Kind:       Kind{"istio", "Istio's CUSTOM authorization, for a gateway; -mode grpc (default) or http"},
+		Kind:       Kind{Name: "istio", Summary: "Istio's CUSTOM authorization, for a gateway; -mode grpc (default) or http"},
 		modes:      []string{"grpc", "http"},
 		kubernetes: true,
 		files:      one("istio.yaml"),

@@ -25,7 +25,7 @@ type Params struct {
 	Remove  []string      // headers.remove of the configuration: what the gate removes besides; Envoy must allow it
 	Rule    string        // named rule that judges everything this proxy asks about; empty: the first that matches
 	Cookies []string      // cookies the gate may renew, which the proxy hands back to the browser; empty: none
-	API     string        // path of the companion's API, /api/auth: it and the pages go to Usher, unasked; empty: no companion
+	API     string        // path of the companion's API, /api/auth: it and the pages go to Usher; empty: no companion
 }
 
 // File is one rendered file.
@@ -38,6 +38,10 @@ type File struct {
 type Kind struct {
 	Name    string
 	Summary string // one line
+
+	// AsksAboutPages says that the gate is asked about the companion's own pages and API too, so that its rules have to
+	// open them: what is asked is said of a listener, and cannot be left out for a route.
+	AsksAboutPages bool
 }
 
 // Kinds lists them in the order of the help text.

@@ -292,8 +292,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestTheCompanionIsReachedUnasked looks for its three places in every file, and for the address that speaks HTTP.
-func TestTheCompanionIsReachedUnasked(t *testing.T) {
+// TestTheCompanionIsReached looks for its three places in every file, and for the address that speaks HTTP. Where the gate is
+// asked on the entry point, it stays there: a router that is added without a word is not open.
+func TestTheCompanionIsReached(t *testing.T) {
 	for _, f := range families() {
 		for _, mode := range f.modes {
 			p := Params{API: "/api/auth", Mode: mode, HTTPListen: ":9000", GRPCListen: ":9001"}
@@ -302,6 +303,9 @@ func TestTheCompanionIsReachedUnasked(t *testing.T) {
 				if !strings.Contains(with, want) {
 					t.Errorf("%s %s: nothing about %s", f.Name, mode, want)
 				}
+			}
+			if on := "middlewares: [usher-words@file, usher@file]"; f.AsksAboutPages && (!strings.Contains(with, on) || !strings.Contains(without, on)) {
+				t.Errorf("%s: not every router is asked about", f.Name)
 			}
 			if strings.Contains(without, "/api/auth") || strings.Contains(without, "usher_pages") {
 				t.Errorf("%s %s: a companion nobody configured", f.Name, mode)

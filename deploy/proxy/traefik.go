@@ -4,7 +4,7 @@ package proxy
 // that the file provider is pointed at.
 func traefik() family {
 	return family{
-		Kind:  Kind{"traefik", "Traefik's forwardAuth, on the entry point"},
+		Kind:  Kind{Name: "traefik", Summary: "Traefik's forwardAuth, on the entry point", AsksAboutPages: true},
 		modes: []string{"http"},
 		files: one("traefik.yml"),
 	}

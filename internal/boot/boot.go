@@ -231,7 +231,7 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
 	}
 	if c.Enabled {
-		reader, err := NewReader(c)
+		reader, err := newReader(c)
 		if err != nil {
 			return nil, err
 		}
@@ -245,8 +245,8 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 	return gate.New(gc)
 }
 
-// NewReader makes what proves cookies and bearers.
-func NewReader(c *config.Config) (*betterauth.Reader, error) {
+// newReader makes what proves cookies and bearers.
+func newReader(c *config.Config) (*betterauth.Reader, error) {
 	return betterauth.NewReader(betterauth.Config{
 		Secret: c.CurrentSecret().Reveal(), OlderSecrets: c.OlderSecrets(), CookieName: SessionCookie(c),
 		DontRemember:     betterauth.DontRememberName(c.BetterAuth.CookiePrefix, c.BetterAuth.Cookies.DontRemember.Name, c.SecureCookies()),

@@ -40,7 +40,7 @@ type companionParts struct {
 
 func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Metrics, limiter endpoint.Limiter, forget func(string)) (*companionParts, error) {
 	p := &companionParts{store: accountsConfig(c), secure: c.SecureCookies(), forget: forget, audit: newAudit(log, metrics), log: log}
-	reader, err := NewReader(c)
+	reader, err := newReader(c)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 	if err != nil {
 		return nil, fmt.Errorf("better_auth.url: %w", err)
 	}
-	if p.providers, err = Providers(c); err != nil {
+	if p.providers, err = makeProviders(c); err != nil {
 		return nil, err
 	}
 	if p.pages, err = pages(c); err != nil {
@@ -138,8 +138,8 @@ func sealKeys(c *config.Config) *seal.Keys {
 	return seal.NewKeys(legacy, versions, number)
 }
 
-// Providers makes the identity providers of the configuration.
-func Providers(c *config.Config) ([]provider.Provider, error) {
+// makeProviders makes the identity providers of the configuration.
+func makeProviders(c *config.Config) ([]provider.Provider, error) {
 	var all []provider.Provider
 	client := &http.Client{Transport: http.DefaultTransport} // with the standard proxy and certificate variables
 	for name, p := range c.SignInProviders() {
@@ -175,7 +175,7 @@ func CheckSignIn(c *config.Config) error {
 	if !c.Companion() {
 		return nil
 	}
-	_, err := Providers(c)
+	_, err := makeProviders(c)
 	if _, drawn := pages(c); err == nil {
 		err = drawn
 	}

@@ -67,6 +67,12 @@ func (m *mall) open(t *testing.T, kind string, more ...string) *shop {
   acme: { name: Acme, discovery_url: %q, client_id: app, client_secret: "the app's secret", scopes: [openid, email, profile] },
   google: { client_id: x, client_secret: y }, github: { client_id: x, client_secret: y } } }`, m.idp.DiscoveryURL()),
 	}, more...)
+	if kind == "traefik" { // which asks about the pages too; `usher proxy traefik` says that these are missing
+		lines = append(lines, `rules:
+  - {host: 127.0.0.1, path: "/sign-in", access: public}
+  - {host: 127.0.0.1, path: "/account", access: public}
+  - {host: 127.0.0.1, path: "/api/auth/**", access: public}`)
+	}
 	if err := os.WriteFile(s.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
