@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // OAuth is signing in through Usher itself, at /api/auth, with the pages for it.
@@ -66,8 +67,32 @@ type Provider struct {
 	UserPoolID string `yaml:"user_pool_id"`
 	// PayPal: `live` instead of `sandbox`; Salesforce: `sandbox` instead of production.
 	Environment string `yaml:"environment"`
-	// Salesforce: your own login host.
+	// Salesforce: your own login host, as `acme.my.salesforce.com`.
 	LoginURL string `yaml:"login_url"`
+	// Apple: the audience of id tokens of your mobile apps.
+	AppBundleIdentifier string `yaml:"app_bundle_identifier"`
+	// Cognito: the provider behind it to go to at once.
+	IdentityProvider string `yaml:"identity_provider"`
+	// Discord, with the scope `bot`; 0: none.
+	Permissions int `yaml:"permissions"`
+	// Facebook.
+	ConfigID string `yaml:"config_id"`
+	// Facebook: what to ask for besides id, name, e-mail address and picture.
+	Fields []string `yaml:"fields"`
+	// Google: as its documentation has it.
+	Display string `yaml:"display"`
+	// Google: whether scopes that were granted before count again; `auto`: yes.
+	IncludeGrantedScopes Toggle `yaml:"include_granted_scopes"`
+	// Microsoft: pixels; 0: 48.
+	ProfilePhotoSize int `yaml:"profile_photo_size"`
+	// Microsoft: no picture.
+	DisableProfilePhoto bool `yaml:"disable_profile_photo"`
+	// Reddit: `permanent`, for a refresh token.
+	Duration string `yaml:"duration"`
+	// Twitch: claims besides the usual ones.
+	Claims []string `yaml:"claims"`
+	// WeChat: `en` instead of `cn`.
+	Lang string `yaml:"lang"`
 	// OpenID Connect discovery, of a provider that is not built in.
 	DiscoveryURL string `yaml:"discovery_url"`
 	// In place of what the provider or its discovery says.
@@ -80,6 +105,28 @@ type Provider struct {
 	PKCE Toggle `yaml:"pkce"`
 	// With `discovery_url`: how the secret is sent, `post` (in the body) or `basic`. Empty: `post`.
 	Authentication string `yaml:"authentication"`
+	// With `discovery_url`: how the answer comes, as `form_post`.
+	ResponseMode string `yaml:"response_mode"`
+	// With `discovery_url`: more parameters for the page where people sign in.
+	AuthorizationURLParams map[string]string `yaml:"authorization_url_params"`
+	// With `discovery_url`: more parameters for exchanging a code. No secrets: they are printed.
+	TokenURLParams map[string]string `yaml:"token_url_params"`
+	// With `discovery_url`: more parameters for renewing a token. No secrets: they are printed.
+	RefreshTokenParams map[string]string `yaml:"refresh_token_params"`
+	// With `discovery_url`: how long an access token lasts where the provider does not say; 0: not known.
+	AccessTokenExpiresIn time.Duration `yaml:"access_token_expires_in"`
+	// With `discovery_url`: nobody without an id token that is verified.
+	RequireIDTokenVerification bool `yaml:"require_id_token_verification"`
+	// With `discovery_url`: no nonce, for a provider that does not hand it back.
+	DisableIDTokenNonceBinding bool `yaml:"disable_id_token_nonce_binding"`
+	// With `discovery_url`: a sign-in may begin at the provider.
+	AllowIDPInitiated bool `yaml:"allow_idp_initiated"`
+	// With `discovery_url`: where signing out leads. Empty: as discovery says.
+	EndSessionEndpoint string `yaml:"end_session_endpoint"`
+	// With `discovery_url`: where the provider leads after that; an absolute URL.
+	PostLogoutRedirectURI string `yaml:"post_logout_redirect_uri"`
+	// With `discovery_url`: signing out is not told to the provider.
+	DisableProviderLogout bool `yaml:"disable_provider_logout"`
 	// Nobody new.
 	DisableSignUp bool `yaml:"disable_sign_up"`
 	// Nobody new, unless the app asks for it with `requestSignUp`.
@@ -177,7 +224,8 @@ func checkProvider(c *Config, name string, f *findings) {
 		{"user_info_url", p.UserInfoURL},
 		{"issuer", p.Issuer},
 		{"authority", p.Authority},
-		{"login_url", p.LoginURL},
+		{"end_session_endpoint", p.EndSessionEndpoint},
+		{"post_logout_redirect_uri", p.PostLogoutRedirectURI},
 		{"redirect_uri", p.RedirectURI},
 	} {
 		if one.value == "" {
@@ -185,12 +233,26 @@ func checkProvider(c *Config, name string, f *findings) {
 		}
 		if message := absoluteURL(one.value); message != "" {
 			f.problem(key+"."+one.key, "%s", message)
-		} else if !confidential(one.value) && one.key != "redirect_uri" {
+		} else if !confidential(one.value) && one.key != "redirect_uri" && one.key != "post_logout_redirect_uri" {
 			f.problem(key+"."+one.key, "must be https, for secrets and identities travel there; plain http is for this machine's own addresses only")
+		}
+	}
+	if p.LoginURL != "" && !hostName(p.LoginURL) {
+		f.problem(key+".login_url", "%s: write a host, as acme.my.salesforce.com", quoted(p.LoginURL))
+	}
+	for _, one := range []struct {
+		key   string
+		value int64
+	}{{"permissions", int64(p.Permissions)}, {"profile_photo_size", int64(p.ProfilePhotoSize)}, {"access_token_expires_in", int64(p.AccessTokenExpiresIn)}} {
+		if one.value < 0 {
+			f.problem(key+"."+one.key, "must not be negative")
 		}
 	}
 	if p.Authentication != "" && p.Authentication != "post" && p.Authentication != "basic" {
 		f.problem(key+".authentication", "%s: must be post or basic", quoted(p.Authentication))
+	}
+	if built && p.DiscoveryURL == "" && p.AllowIDPInitiated {
+		f.problem(key+".allow_idp_initiated", "%s begins no sign-ins of its own; remove it", name)
 	}
 	if built && p.PKCE == Off && p.DiscoveryURL == "" {
 		f.warn(key+".pkce", "without PKCE, a code that leaks on the way can be used by whoever finds it")

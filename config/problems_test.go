@@ -183,6 +183,8 @@ usher.yaml:6:32: rules[0].internal: serving internal callers is not in this vers
   acme: { discovery_url: "http://id.example.com/x", authentication: digest },
   "a/b": { client_id: x, discovery_url: "https://id.example.com" },
   here: { client_id: x, client_secret: y, discovery_url: "http://127.0.0.1:9000/x" },
+  salesforce: { client_id: x, client_secret: y, discovery_url: "https://id.example.com", login_url: "https://acme.my.salesforce.com", access_token_expires_in: -1s },
+  github: { client_id: x, client_secret: y, allow_idp_initiated: true },
   google: { client_id: x, client_secret: { file: /gone }, pkce: false } } }
 `, want: `
 usher.yaml:4:3: oauth.providers.googel: is not built in; did you mean google?; for any OpenID Connect provider set discovery_url
@@ -191,8 +193,11 @@ warning: usher.yaml:5:3: oauth.providers.acme.client_secret: is missing; most pr
 usher.yaml:5:26: oauth.providers.acme.discovery_url: must be https, for secrets and identities travel there; plain http is for this machine's own addresses only
 usher.yaml:5:69: oauth.providers.acme.authentication: "digest": must be post or basic
 usher.yaml:6:3: oauth.providers.a…: a provider's name has letters, digits, - and _
-usher.yaml:8:27: oauth.providers.google.client_secret: there is no such file
-warning: usher.yaml:8:65: oauth.providers.google.pkce: without PKCE, a code that leaks on the way can be used by whoever finds it
+usher.yaml:8:101: oauth.providers.salesforce.login_url: "https://acme.my.salesforce.com": write a host, as acme.my.salesforce.com
+usher.yaml:8:160: oauth.providers.salesforce.access_token_expires_in: must not be negative
+usher.yaml:9:66: oauth.providers.github.allow_idp_initiated: github begins no sign-ins of its own; remove it
+usher.yaml:10:27: oauth.providers.google.client_secret: there is no such file
+warning: usher.yaml:10:65: oauth.providers.google.pkce: without PKCE, a code that leaks on the way can be used by whoever finds it
 `},
 		{name: "an API in the place of the gate", yaml: `better_auth: { url: "https://app.example.com/gate", secret: 0123456789abcdef0123456789abcdef }
 store: { url: "postgres://db/app" }

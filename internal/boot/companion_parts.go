@@ -3,6 +3,7 @@ package boot
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -75,6 +76,11 @@ func newCompanionParts(c *config.Config, log *slog.Logger, metrics *telemetry.Me
 		Sessions: oauth.Sessions{
 			ExpiresIn: c.BetterAuth.Session.ExpiresIn, UpdateAge: always(c.BetterAuth.Session.UpdateAge), FreshAge: always(c.BetterAuth.Session.FreshAge),
 		},
+	}
+	for name, one := range c.SignInProviders() {
+		if one.AllowIDPInitiated {
+			p.server.IDPInitiated = append(p.server.IDPInitiated, name)
+		}
 	}
 	return p, nil
 }
@@ -160,13 +166,29 @@ func providerOptions(p config.Provider) provider.Options {
 		OverrideUserInfoOnSignIn: p.OverrideUserInfoOnSignIn, RequireEmailVerification: p.RequireEmailVerification,
 		AuthorizationURL: p.AuthorizationURL, TokenURL: p.TokenURL, UserInfoURL: p.UserInfoURL, Prompt: p.Prompt, AccessType: p.AccessType,
 		DiscoveryURL: p.DiscoveryURL, Authentication: p.Authentication, Issuer: p.Issuer, HD: p.HD, Tenant: p.TenantID, Authority: p.Authority,
-		Domain: p.Domain, Region: p.Region, UserPoolID: p.UserPoolID, Environment: p.Environment, LoginURL: p.LoginURL,
+		Domain: p.Domain, Region: p.Region, UserPoolID: p.UserPoolID, IdentityProvider: p.IdentityProvider,
+		Environment: p.Environment, LoginURL: p.LoginURL, AppBundleID: p.AppBundleIdentifier, ConfigID: p.ConfigID, Fields: p.Fields,
+		Display: p.Display, ProfilePhotoSize: p.ProfilePhotoSize, DisableProfilePhoto: p.DisableProfilePhoto, Duration: p.Duration,
+		Claims: p.Claims, Lang: p.Lang, ResponseMode: p.ResponseMode, AuthorizationParams: params(p.AuthorizationURLParams),
+		TokenParams: params(p.TokenURLParams), RefreshParams: params(p.RefreshTokenParams),
+		AccessTokenExpiresIn: int(p.AccessTokenExpiresIn / time.Second), RequireIDToken: p.RequireIDTokenVerification,
+		DisableNonce: p.DisableIDTokenNonceBinding, EndSessionURL: p.EndSessionEndpoint, PostLogoutRedirect: p.PostLogoutRedirectURI,
+		DisableLogout: p.DisableProviderLogout, PKCE: said(p.PKCE), IncludeGrantedScopes: said(p.IncludeGrantedScopes),
 	}
-	if p.PKCE != config.Auto {
-		on := p.PKCE == config.On
-		o.PKCE = &on
+	if p.Permissions > 0 {
+		bits := uint64(p.Permissions)
+		o.Permissions = &bits
 	}
 	return o
+}
+
+// params are in the same order on every start.
+func params(of map[string]string) []provider.Param {
+	var list []provider.Param
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		list = append(list, provider.Param{Name: name, Value: of[name]})
+	}
+	return list
 }
 
 // CheckSignIn says what of the sign-in server's configuration only shows when its parts are made: an option that a

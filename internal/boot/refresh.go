@@ -49,14 +49,16 @@ func sliding(c *config.Config, s gate.Sliding, reader *betterauth.Reader) (*gate
 	return &s, nil
 }
 
-func attributes(a config.CookieAttributes) betterauth.CookieAttributes {
-	said := func(t config.Toggle) *bool {
-		if t == config.Auto {
-			return nil
-		}
-		on := t == config.On
-		return &on
+// said is what a toggle says; nil: nothing.
+func said(t config.Toggle) *bool {
+	if t == config.Auto {
+		return nil
 	}
+	on := t == config.On
+	return &on
+}
+
+func attributes(a config.CookieAttributes) betterauth.CookieAttributes {
 	out := betterauth.CookieAttributes{
 		SameSite: a.SameSite, Path: a.Path, Domain: a.Domain,
 		Secure: said(a.Secure), HTTPOnly: said(a.HTTPOnly), Partitioned: said(a.Partitioned),

@@ -13,7 +13,7 @@ import (
 func apple() preset {
 	return preset{
 		name: "Apple", authorize: "https://appleid.apple.com/auth/authorize", token: "https://appleid.apple.com/auth/token",
-		scopes: []string{"email", "name"}, pkce: pkceFull, secret: true, takes: []string{"AppBundleID", "Audiences"},
+		scopes: []string{"email", "name"}, pkce: pkceFull, secret: true, takes: []string{"AppBundleID"},
 		shape: func(_ *Options, a *authorization) { a.responseType, a.responseMode = "code id_token", "form_post" },
 		signed: &signed{
 			issuers: []string{"https://appleid.apple.com"}, jwks: "https://appleid.apple.com/auth/keys", maxAge: maxTokenAge,
@@ -23,10 +23,7 @@ func apple() preset {
 }
 
 func appleAudiences(o *Options) []string {
-	switch {
-	case len(o.Audiences) > 0:
-		return o.Audiences
-	case o.AppBundleID != "":
+	if o.AppBundleID != "" {
 		return []string{o.AppBundleID}
 	}
 	return o.ClientIDs

@@ -28,11 +28,11 @@ func cognitoDomain(o *Options) string {
 
 func cognitoPool(o *Options) error {
 	if o.Domain == "" || o.Region == "" || o.UserPoolID == "" {
-		return errors.New("needs Domain, Region and UserPoolID")
+		return errors.New("needs domain, region and user_pool_id")
 	}
 	const words = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	if strings.Trim(o.Region+o.UserPoolID, words) != "" {
-		return errors.New("the options Region and UserPoolID are letters, digits, '-' and '_'")
+		return errors.New("region and user_pool_id are letters, digits, '-' and '_'")
 	}
 	return nil
 }

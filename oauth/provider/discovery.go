@@ -28,13 +28,12 @@ type metadata struct {
 
 // discovery asks a provider about itself, once. Until that worked the provider is absent.
 type discovery struct {
-	url     string
-	headers []Param
-	issuer  string                // what it must say, "" is anything
-	usable  func(*metadata) error // a last look: what leaves us without an endpoint is asked for again
-	caller  *wire.Caller
-	now     func() time.Time
-	turn    chan struct{} // whoever asks holds it
+	url    string
+	issuer string                // what it must say, "" is anything
+	usable func(*metadata) error // a last look: what leaves us without an endpoint is asked for again
+	caller *wire.Caller
+	now    func() time.Time
+	turn   chan struct{} // whoever asks holds it
 
 	mu     sync.Mutex
 	found  *metadata
@@ -89,7 +88,7 @@ func (d *discovery) before() (*metadata, error) {
 }
 
 func (d *discovery) load(ctx context.Context) (*metadata, error) {
-	answer, err := d.caller.Do(ctx, wire.Request{Method: http.MethodGet, URL: d.url, Headers: d.headers})
+	answer, err := d.caller.Do(ctx, wire.Request{Method: http.MethodGet, URL: d.url})
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}

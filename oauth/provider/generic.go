@@ -44,12 +44,12 @@ func newGeneric(id string, o Options, caller *wire.Caller, now func() time.Time)
 	}
 	if o.DiscoveryURL == "" {
 		if o.RequireIDToken {
-			return nil, misconfigured(id, "RequireIDToken needs a DiscoveryURL, where the keys are")
+			return nil, misconfigured(id, "require_id_token_verification needs discovery_url, where the keys are")
 		}
 		return refreshingGeneric{g}, nil
 	}
 	g.discovery = &discovery{
-		url: o.DiscoveryURL, headers: o.DiscoveryHeaders, issuer: o.Issuer, caller: caller, now: now,
+		url: o.DiscoveryURL, issuer: o.Issuer, caller: caller, now: now,
 		turn: make(chan struct{}, 1), usable: g.usable,
 	}
 	// Headers for discovery may be credentials: nobody else gets them, not even the keys.
@@ -125,7 +125,7 @@ func (g *generic) usable(found *metadata) error {
 	case m.authorize == "" || m.token == "":
 		return errors.New("no authorization or no token endpoint")
 	case g.o.RequireIDToken && !m.signs():
-		return errors.New("no issuer or no keys, which RequireIDToken needs")
+		return errors.New("no issuer or no keys, which require_id_token_verification needs")
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (g *generic) Exchange(ctx context.Context, e Exchange) (*Tokens, error) {
 		}
 	}
 	t, err := g.client.tokens(ctx, tokenRequest{
-		url: m.token, form: form, headers: g.o.TokenHeaders, auth: g.client.auth, secrets: []string{e.Code, e.Verifier},
+		url: m.token, form: form, auth: g.client.auth, secrets: []string{e.Code, e.Verifier},
 	})
 	if err != nil {
 		return nil, failure(g.id, ErrExchange, err)

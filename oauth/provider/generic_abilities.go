@@ -28,7 +28,7 @@ func (g refreshingGeneric) Refresh(ctx context.Context, token string) (*Tokens, 
 		}
 	}
 	t, err := g.client.tokens(ctx, tokenRequest{
-		url: m.token, form: form, headers: g.o.TokenHeaders, auth: g.client.auth, secrets: []string{token},
+		url: m.token, form: form, auth: g.client.auth, secrets: []string{token},
 	})
 	if err != nil {
 		return nil, failure(g.id, ErrRefresh, err)

@@ -29,14 +29,14 @@ func New(id string, o Options, client *http.Client, now func() time.Time) (Provi
 		}
 		return newGeneric(id, o, caller, now)
 	}
-	return nil, misconfigured(id, "is no preset (%s), and has neither a DiscoveryURL nor AuthorizationURL and TokenURL", strings.Join(Presets(), ", "))
+	return nil, misconfigured(id, "is no preset (%s), and has neither a discovery_url nor authorization_url and token_url", strings.Join(Presets(), ", "))
 }
 
 // genericOptions are those that have an effect on a generic provider, besides the common ones.
 func genericOptions() []string {
 	return []string{
-		"Prompt", "AccessType", "DiscoveryURL", "DiscoveryHeaders", "PKCE", "Authentication", "ResponseMode",
-		"AuthorizationParams", "TokenParams", "RefreshParams", "TokenHeaders", "AccessTokenExpiresIn", "DisableNonce",
-		"RequireIDToken", "AllowIDPInitiated", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
+		"Prompt", "AccessType", "DiscoveryURL", "PKCE", "Authentication", "ResponseMode",
+		"AuthorizationParams", "TokenParams", "RefreshParams", "AccessTokenExpiresIn", "DisableNonce",
+		"RequireIDToken", "EndSessionURL", "PostLogoutRedirect", "DisableLogout", "Issuer",
 	}
 }

@@ -21,7 +21,7 @@ func environment(o *Options, words ...string) error {
 			return nil
 		}
 	}
-	return errors.New("the option Environment is " + strings.Join(words, " or ") + ", or nothing")
+	return errors.New("environment is " + strings.Join(words, " or ") + ", or nothing")
 }
 
 func salesforceHost(o *Options) string {

@@ -63,7 +63,7 @@ type standard struct {
 }
 
 func newPreset(id string, row preset, o Options, caller *wire.Caller, now func() time.Time) (Provider, error) {
-	if o.clientID() == "" && id != "tiktok" {
+	if o.clientID() == "" {
 		return nil, misconfigured(id, "no client id")
 	}
 	if (row.secret || row.basic && !row.public) && o.ClientSecret == "" {

@@ -294,7 +294,7 @@ func TestOptionsHaveAnEffectOrAreRefused(t *testing.T) {
 		"basic without secret":    with("figma", func(o *provider.Options) { o.ClientSecret = "" }),
 		"cognito without pool":    with("cognito", func(o *provider.Options) { o.UserPoolID = "" }),
 		"a pool that is a path":   with("cognito", func(o *provider.Options) { o.UserPoolID = "../evil" }),
-		"tiktok without key":      with("tiktok", func(o *provider.Options) { o.ClientKey = "" }),
+		"tiktok without key":      with("tiktok", func(o *provider.Options) { o.ClientIDs = nil }),
 		"paypal elsewhere":        with("paypal", func(o *provider.Options) { o.Environment = "test" }),
 		"a tenant that is a path": with("microsoft", func(o *provider.Options) { o.Tenant = "a/../b" }),
 		"an unknown name":         with("nobody", func(*provider.Options) {}),

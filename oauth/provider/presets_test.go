@@ -157,8 +157,8 @@ func options(id string) provider.Options {
 	switch id {
 	case "cognito":
 		o.Domain, o.Region, o.UserPoolID = "pool.auth.example", "eu-west-1", "eu-west-1_abc"
-	case "tiktok":
-		o.ClientIDs, o.ClientKey = nil, "CKEY"
+	case "tiktok": // whose name for it is client key
+		o.ClientIDs = []string{"CKEY"}
 	}
 	return o
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/usherauth/usher/oauth/provider/wire"
@@ -13,13 +12,7 @@ func tiktok() preset {
 	return preset{
 		name: "TikTok", authorize: "https://www.tiktok.com/v2/auth/authorize", token: "https://open.tiktokapis.com/v2/oauth/token/",
 		userInfo: "https://open.tiktokapis.com/v2/user/info/?fields=open_id%2Cavatar_large_url%2Cdisplay_name%2Cusername",
-		scopes:   []string{"user.info.profile"}, pkce: pkceVerifier, secret: true, takes: []string{"ClientKey"},
-		check: func(o *Options) error {
-			if o.ClientKey == "" {
-				return errors.New("needs ClientKey")
-			}
-			return nil
-		},
+		scopes:   []string{"user.info.profile"}, pkce: pkceVerifier, secret: true,
 		authorizes: tiktokAuthorize, exchanges: tiktokExchange, refreshes: tiktokRefresh,
 		user: mapping{
 			id: at("data", "user", "open_id"), name: []path{at("data", "user", "display_name"), at("data", "user", "username")},
@@ -30,14 +23,14 @@ func tiktok() preset {
 
 func tiktokAuthorize(s *standard, a Authorization) string {
 	p := params(
-		"scope", strings.Join(s.requested(a.Scopes), ","), "response_type", "code", "client_key", s.o.ClientKey,
+		"scope", strings.Join(s.requested(a.Scopes), ","), "response_type", "code", "client_key", s.client.id,
 		"redirect_uri", or(s.o.RedirectURI, a.RedirectURI), "state", a.State,
 	)
 	return wire.AppendQuery(s.authorize, additional(p, a.Additional, "client_key"))
 }
 
 func tiktokProof(s *standard) []Param {
-	return params("client_key", s.o.ClientKey, "client_secret", s.client.secret)
+	return params("client_key", s.client.id, "client_secret", s.client.secret)
 }
 
 func tiktokExchange(ctx context.Context, s *standard, e Exchange) (*Tokens, error) {
