@@ -77,7 +77,6 @@ type StateOptions struct {
 	InCookie        bool // account.storeStateStrategy: cookie
 	Hashed          bool // verification.storeIdentifier: hashed
 	SkipCookieCheck bool // account.skipStateCookieCheck: no protection against login CSRF any more
-	BareIdentifiers bool // also read states of Better Auth before 1.7.7, whose rows have no prefix (GHSA-965c-763c-88jm)
 }
 
 // Sessions are Better Auth's options below session.

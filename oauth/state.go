@@ -87,9 +87,6 @@ func (s *Server) findRow(ctx context.Context, id string) (identifier, text strin
 	if s.config.State.Hashed {
 		names = append(names, flow.Identifier(id, false))
 	}
-	if s.config.State.BareIdentifiers {
-		names = append(names, id)
-	}
 	for _, name := range names {
 		text, found, err := s.config.Store.FindVerification(ctx, name)
 		if err != nil || found {

@@ -248,11 +248,7 @@ func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	})
 	pages, err := front.New(front.Config{
 		API: api, BasePath: serving.BasePath, Origin: serving.BaseURL, Secure: p.secure, Pages: p.pages, Providers: named,
-		Trusts: func(url string, relativeToo bool) bool {
-			_, err := serving.Origins.ReturnURL(url)
-			return err == nil && (relativeToo || !strings.HasPrefix(url, "/"))
-		},
-		Log: p.log,
+		Trusts: func(url string) bool { _, err := serving.Origins.ReturnURL(url); return err == nil }, Log: p.log,
 	})
 	if err != nil {
 		return nil, err

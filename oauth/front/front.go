@@ -14,7 +14,7 @@ import (
 // Provider is one way to sign in, as the configuration names it and as people know it.
 type Provider struct{ ID, Name string }
 
-// Config is what the pages need. All but HomeURL, Now and Log are required.
+// Config is what the pages need. All but Now and Log are required.
 type Config struct {
 	API      http.Handler // the companion's own
 	BasePath string       // where that is, such as /api/auth
@@ -24,12 +24,11 @@ type Config struct {
 	Pages     *page.Pages
 	Providers []Provider // as they are shown
 
-	// Trusts says whether somebody may be led to a URL after signing in; see endpoint.Trusts.
-	Trusts func(url string, relativeToo bool) bool
+	// Trusts says whether somebody may be led to a URL, or to a path of ours, after signing in.
+	Trusts func(url string) bool
 
-	HomeURL string           // where those go who came from nowhere; empty: /account
-	Now     func() time.Time // nil: time.Now
-	Log     *slog.Logger     // nil: nobody listens
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: nobody listens
 }
 
 // Front is the pages' routes. It is safe for concurrent use.
@@ -54,9 +53,6 @@ func New(c Config) (*Front, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.HomeURL == "" {
-		c.HomeURL = AccountPath
 	}
 	f := &Front{Config: c}
 	// Forms come from our own pages alone. SameSite keeps most others out already, unless it was configured away.

@@ -62,8 +62,8 @@ func (f *Front) begin(id, back string, asked bool) string {
 // back is where somebody goes after signing in: what the gate or a link asked for, if it is ours to lead to.
 func (f *Front) back(r *http.Request) (to string, asked bool) {
 	to = r.URL.Query().Get("callbackURL")
-	if to == "" || !f.Trusts(to, true) {
-		return f.HomeURL, false
+	if to == "" || !f.Trusts(to) {
+		return AccountPath, false
 	}
 	return to, true
 }

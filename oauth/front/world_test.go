@@ -117,7 +117,7 @@ func (w *world) serve() http.Handler {
 	must(w.T, err)
 	people, err := front.New(front.Config{
 		API: api, BasePath: "/api/auth", Origin: w.url, Pages: pages, Providers: named, Now: w.time, Log: log,
-		Trusts: func(url string, _ bool) bool { _, err := origins.ReturnURL(url); return err == nil },
+		Trusts: func(url string) bool { _, err := origins.ReturnURL(url); return err == nil },
 	})
 	must(w.T, err)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
