@@ -16,29 +16,7 @@ import (
 // binary is the program under test, built once.
 var binary string
 
-func TestMain(m *testing.M) {
-	code := func() int {
-		dir, err := os.MkdirTemp("", "usher-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "usher")
-		build := exec.Command("go", "build", "-o", binary, "../../cmd/usher")
-		build.Stdout, build.Stderr = os.Stdout, os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "e2e: building usher:", err)
-			return 1
-		}
-		code := m.Run()
-		if os.Getenv("USHER_OUTAGE") != "" {
-			outages.print(os.Stdout)
-		}
-		return code
-	}()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testenv.RunWithUsher(m, &binary)) }
 
 // usher is one running gate.
 type usher struct {

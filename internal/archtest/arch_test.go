@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"oauth/organization":     {"gate", "betterauth", "betterauth/record", "oauth/flow", "oauth/endpoint"},
 	"oauth/page":             {},
 	"oauth/front":            {"oauth/page"},
+	"oauth/roomtest":         {"gate", "betterauth", "oauth/endpoint", "oauth/flow", "store/accounts", "internal/testenv"},
 	"oauth/session":          {"gate", "betterauth", "betterauth/record", "oauth/flow", "oauth/endpoint"},
 	"oauth/provider":         {"oauth/flow", "oauth/provider/..."},
 	"oauth/provider/wire":    {},

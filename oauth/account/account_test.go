@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/oauth/provider"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 )
 
@@ -164,7 +165,7 @@ func TestWhatIsRenewedIsKept(t *testing.T) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.address+"/api/auth/refresh-token", strings.NewReader(`{"accountId":"a"}`))
 		w.must(err)
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Cookie", cookie("young"))
+		r.Header.Set("Cookie", roomtest.Cookie("young"))
 		r.Header.Set("Origin", base)
 		if answer, err := http.DefaultClient.Do(r); err == nil {
 			answer.Body.Close()
@@ -254,7 +255,7 @@ func TestAChangedUserIsForgottenEverywhere(t *testing.T) {
 	w.put(ada, "two", time.Hour)
 	got := w.call("POST", "/update-user", `{"name":"Countess","image":"https://x.test/a.png","email":""}`, "one")
 	w.want(got, 200, `{"status":true}`)
-	if set := got.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], cookie("one")+"; Max-Age=604800;") {
+	if set := got.Header.Values("Set-Cookie"); len(set) != 1 || !strings.HasPrefix(set[0], roomtest.Cookie("one")+"; Max-Age=604800;") {
 		t.Errorf("cookies: %q", set)
 	}
 	slices.Sort(w.forgotten)

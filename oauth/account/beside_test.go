@@ -10,6 +10,7 @@ import (
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 )
 
@@ -52,7 +53,7 @@ func beside(t *testing.T, database string, encrypted, all bool) {
 	same := 0
 	for _, c := range requests() {
 		t.Run(c.name, func(t *testing.T) {
-			request := raw(c.method, "/api/auth"+c.path, c.body, c.headers...)
+			request := roomtest.Raw(c.method, "/api/auth"+c.path, c.body, c.headers...)
 			want := r.outcome(t, strings.TrimPrefix(theirs.URL, "http://"), request)
 			got := r.outcome(t, w.address, request)
 			switch {
@@ -111,17 +112,7 @@ func (r *reset) outcome(t *testing.T, address, request string) string {
 
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(strconv.Itoa(answer.Status) + " " + answer.Reason + "\n")
-	var lines []string
-	for _, h := range answer.Header {
-		if name := strings.ToLower(h.Name); name != "set-cookie" && counts(name, h.Value) {
-			lines = append(lines, name+": "+h.Value)
-		}
-	}
-	slices.Sort(lines)
-	for _, line := range append(lines, answer.Header.Values("Set-Cookie")...) {
-		b.WriteString(line + "\n")
-	}
+	b.WriteString(roomtest.Head(answer))
 	b.WriteString(instants.ReplaceAllString(sorted(answer.Body), "<instant>"))
 	b.WriteString("\nthe provider was asked: " + strings.Join(w.idp.asked()[asked:], " then "))
 	b.WriteString("\nrows:")
@@ -196,16 +187,3 @@ func until(t *time.Time, now time.Time) string {
 }
 
 var instants = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
-
-// counts leaves out what either server adds to every answer, and what docs/companion.md says we add.
-func counts(name, value string) bool {
-	switch name {
-	case "date", "connection", "keep-alive", "transfer-encoding", "content-length":
-		return false
-	case "vary", "x-content-type-options", "access-control-allow-origin", "access-control-allow-credentials":
-		return false
-	case "cache-control":
-		return value != "no-store" // on every answer of ours
-	}
-	return true
-}

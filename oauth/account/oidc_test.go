@@ -14,6 +14,7 @@ import (
 
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/oauth/provider"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 )
 
@@ -52,7 +53,7 @@ func TestBesideBetterAuthWithARealProvider(t *testing.T) {
 		if address != ours.address {
 			headers[5] = origin
 		}
-		answer := testenv.RawHTTP(t, address, raw(method, "/api/auth"+path, body, headers...))
+		answer := testenv.RawHTTP(t, address, roomtest.Raw(method, "/api/auth"+path, body, headers...))
 		if answer.Status != http.StatusOK {
 			t.Fatalf("%s %s: %d %s", method, path, answer.Status, answer.Body)
 		}

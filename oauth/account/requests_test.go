@@ -7,6 +7,7 @@ import (
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 )
 
 // asked is one request that both sides are asked, each with the same rows in the database.
@@ -75,7 +76,7 @@ func rows(now time.Time, idToken, oldIDToken, sealed string) (ada []record.Accou
 }
 
 func with(token string, more ...string) []string {
-	return append([]string{"Cookie", cookie(token)}, more...)
+	return append([]string{"Cookie", roomtest.Cookie(token)}, more...)
 }
 
 func posting(token string, more ...string) []string {
@@ -110,7 +111,7 @@ func requests() []asked {
 			asked{name: path + ", by bearer", method: "POST", path: path, headers: []string{"Authorization", "Bearer young", "Content-Type", "application/json"}, body: body},
 			asked{name: path + ", a foreign page", method: "POST", path: path, headers: with("young", "Origin", "https://evil.example", "Content-Type", "application/json"), body: body},
 			asked{name: path + ", no origin", method: "POST", path: path, headers: with("young", "Content-Type", "application/json"), body: body},
-			asked{name: path + ", not remembered", method: "POST", path: path, headers: []string{"Cookie", cookie("due") + "; better-auth.dont_remember=" + betterauth.Sign(testenv.TestSecret, "true"), "Origin", base, "Content-Type", "application/json"}, body: body},
+			asked{name: path + ", not remembered", method: "POST", path: path, headers: []string{"Cookie", roomtest.Cookie("due") + "; better-auth.dont_remember=" + betterauth.Sign(testenv.TestSecret, "true"), "Origin", base, "Content-Type", "application/json"}, body: body},
 			asked{name: path + " by GET", method: "GET", path: path, headers: with("young")})
 		for _, body := range malformed() {
 			all = append(all, asked{name: path + " " + body, method: "POST", path: path, headers: posting("young"), body: body})
@@ -169,7 +170,7 @@ func updates() []asked {
 		asked{name: "update-user, unknown", method: "POST", path: "/update-user", headers: posting(unknown), body: body},
 		asked{name: "update-user, nobody", method: "POST", path: "/update-user", headers: []string{"Content-Type", "application/json"}, body: body},
 		asked{name: "update-user, by bearer", method: "POST", path: "/update-user", headers: []string{"Authorization", "Bearer young", "Content-Type", "application/json"}, body: body},
-		asked{name: "update-user, not remembered", method: "POST", path: "/update-user", headers: []string{"Cookie", cookie("young") + forget, "Origin", base, "Content-Type", "application/json"}, body: body},
+		asked{name: "update-user, not remembered", method: "POST", path: "/update-user", headers: []string{"Cookie", roomtest.Cookie("young") + forget, "Origin", base, "Content-Type", "application/json"}, body: body},
 		asked{name: "update-user, a foreign page", method: "POST", path: "/update-user", headers: with("young", "Origin", "https://evil.example", "Content-Type", "application/json"), body: body},
 		asked{name: "update-user, text", method: "POST", path: "/update-user", headers: with("young", "Origin", base, "Content-Type", "text/plain"), body: body},
 		asked{name: "update-user by GET", method: "GET", path: "/update-user", headers: with("young")},

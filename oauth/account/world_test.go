@@ -1,15 +1,10 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,18 +15,16 @@ import (
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/betterauth/seal"
-	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/testenv"
-	"github.com/usherauth/usher/oauth/endpoint"
-	"github.com/usherauth/usher/oauth/flow"
 	"github.com/usherauth/usher/oauth/provider"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 	"github.com/usherauth/usher/store/storetest"
 )
 
 const (
 	day  = 24 * time.Hour
-	base = "http://auth.test:3000"
+	base = roomtest.Base
 )
 
 // world is our routes on a real database, in the base path of the library.
@@ -43,29 +36,12 @@ type world struct {
 	idp     *scriptedIdP
 	keys    *seal.Keys
 	config  Config
-	log     lockedBuffer
+	log     roomtest.Log
 
 	mu        sync.Mutex
 	now       time.Time // zero: the real one
 	forgotten []string
 	events    []Event
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // newWorld starts one on a SQLite file of its own, with every plugin's columns.
@@ -91,20 +67,6 @@ func newWorldOn(t testing.TB, database accounts.Config, idp *scriptedIdP, change
 		t.Fatal(err)
 	}
 	t.Cleanup(w.store.Close)
-	reader, err := betterauth.NewReader(betterauth.Config{
-		Secret: testenv.TestSecret, CookieName: betterauth.CookieName("", "", false), DontRemember: betterauth.DontRememberName("", "", false),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookies, err := betterauth.NewCookies(betterauth.CookiesConfig{Secret: testenv.TestSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	origins, err := flow.NewOrigins(base)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.config = Config{
 		Store: w.store, Shape: w.store.Shape(), Keys: w.keys, Providers: w.providers(),
 		Forget: func(token string) { w.mu.Lock(); w.forgotten = append(w.forgotten, token); w.mu.Unlock() },
@@ -113,19 +75,7 @@ func newWorldOn(t testing.TB, database accounts.Config, idp *scriptedIdP, change
 	if change != nil {
 		change(&w.config)
 	}
-	server := httptest.NewServer(endpoint.NewRouter(endpoint.Config{
-		BasePath: "/api/auth", BaseURL: base, Reader: reader, Cookies: cookies, Sessions: w.store, Proxies: gate.Proxies{},
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: w.instant, // as the server does
-		Trusts: func(url string, relativeToo bool) bool {
-			if !relativeToo {
-				return origins.Trust(url)
-			}
-			_, err := origins.ReturnURL(url)
-			return err == nil
-		},
-	}, New(w.config).Routes()...))
-	t.Cleanup(server.Close)
-	w.address = strings.TrimPrefix(server.URL, "http://")
+	w.address = roomtest.Serve(t, roomtest.Config{Store: w.store, Now: w.instant, Log: &w.log}, New(w.config).Routes()...)
 	return w
 }
 
@@ -213,12 +163,12 @@ func (w *world) call(method, path, body, token string) testenv.RawResponse {
 	w.Helper()
 	var headers []string
 	if token != "" {
-		headers = append(headers, "Cookie", cookie(token), "Origin", base)
+		headers = append(headers, "Cookie", roomtest.Cookie(token), "Origin", base)
 	}
 	if method == http.MethodPost {
 		headers = append(headers, "Content-Type", "application/json")
 	}
-	return testenv.RawHTTP(w, w.address, raw(method, "/api/auth"+path, body, headers...))
+	return testenv.RawHTTP(w, w.address, roomtest.Raw(method, "/api/auth"+path, body, headers...))
 }
 
 // want compares an answer.
@@ -237,21 +187,3 @@ func (w *world) must(err error) {
 }
 
 func ptr[V any](v V) *V { return &v }
-
-func cookie(token string) string {
-	return "better-auth.session_token=" + betterauth.Sign(testenv.TestSecret, token)
-}
-
-// raw is a request as it goes over the wire. Headers come in pairs; a body gets its length.
-func raw(method, target, body string, headers ...string) string {
-	var b strings.Builder
-	b.WriteString(method + " " + target + " HTTP/1.1\r\nHost: auth.test:3000\r\nConnection: close\r\n")
-	for i := 0; i < len(headers); i += 2 {
-		b.WriteString(headers[i] + ": " + headers[i+1] + "\r\n")
-	}
-	if body != "" || method == http.MethodPost {
-		b.WriteString("Content-Length: " + strconv.Itoa(len(body)) + "\r\n")
-	}
-	b.WriteString("\r\n" + body)
-	return b.String()
-}

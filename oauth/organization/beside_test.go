@@ -5,13 +5,13 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 )
 
@@ -76,7 +76,7 @@ func (c *town) sessions(w *world) {
 }
 
 func with(token string, more ...string) []string {
-	return append([]string{"Cookie", cookie(token)}, more...)
+	return append([]string{"Cookie", roomtest.Cookie(token)}, more...)
 }
 
 func posting(token string) []string {
@@ -97,7 +97,7 @@ func (c *town) requests() []asked {
 			asked{name: path + " by HEAD", method: "HEAD", path: path, headers: with("in-one")},
 			asked{name: path + "/", method: "GET", path: path + "/", headers: with("in-one")},
 			asked{name: path + "?x=1", method: "GET", path: path + "?x=1&x=2", headers: with("in-one")},
-			asked{name: path + ", not remembered", method: "GET", path: path, headers: []string{"Cookie", cookie("due") + "; better-auth.dont_remember=" + betterauth.Sign(testenv.TestSecret, "true")}})
+			asked{name: path + ", not remembered", method: "GET", path: path, headers: []string{"Cookie", roomtest.Cookie("due") + "; better-auth.dont_remember=" + betterauth.Sign(testenv.TestSecret, "true")}})
 	}
 	for _, query := range []string{
 		"organizationId=" + c.one.ID, "organizationId=" + c.two.ID, "organizationId=" + c.three.ID, "organizationId=nope", "organizationId=", "organizationSlug=one", "organizationSlug=three", "organizationSlug=nope",
@@ -137,7 +137,7 @@ func (c *town) switches() []asked {
 	forget := "; better-auth.dont_remember=" + betterauth.Sign(testenv.TestSecret, "true")
 	return append(all,
 		asked{name: "set-active, due", method: "POST", path: path, headers: posting("due"), body: two},
-		asked{name: "set-active, not remembered", method: "POST", path: path, headers: []string{"Cookie", cookie("in-one") + forget, "Origin", base, "Content-Type", "application/json"}, body: two},
+		asked{name: "set-active, not remembered", method: "POST", path: path, headers: []string{"Cookie", roomtest.Cookie("in-one") + forget, "Origin", base, "Content-Type", "application/json"}, body: two},
 		asked{name: "set-active, over", method: "POST", path: path, headers: posting("over"), body: two},
 		asked{name: "set-active, unknown", method: "POST", path: path, headers: posting(unknown), body: two},
 		asked{name: "set-active, nobody", method: "POST", path: path, headers: []string{"Content-Type", "application/json"}, body: two},
@@ -170,7 +170,7 @@ func beside(t *testing.T, config testenv.BetterAuthConfig) {
 	requests := c.requests()
 	for _, a := range requests {
 		t.Run(a.name, func(t *testing.T) {
-			request := raw(a.method, "/api/auth"+a.path, a.body, a.headers...)
+			request := roomtest.Raw(a.method, "/api/auth"+a.path, a.body, a.headers...)
 			want := c.outcome(t, w, strings.TrimPrefix(theirs.URL, "http://"), request)
 			got := c.outcome(t, w, w.address, request)
 			switch {
@@ -193,36 +193,13 @@ func (c *town) outcome(t *testing.T, w *world, address, request string) string {
 	c.sessions(w)
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(strconv.Itoa(answer.Status) + " " + answer.Reason + "\n")
-	var lines []string
-	for _, h := range answer.Header {
-		if name := strings.ToLower(h.Name); name != "set-cookie" && counts(name, h.Value) {
-			lines = append(lines, name+": "+h.Value)
-		}
-	}
-	slices.Sort(lines)
-	for _, line := range append(lines, answer.Header.Values("Set-Cookie")...) {
-		b.WriteString(line + "\n")
-	}
+	b.WriteString(roomtest.Head(answer))
 	// Rows' instants are the same on both sides; only those of the answer itself are not, and there are none.
 	b.WriteString(answer.Body + "\n")
 	for _, p := range []*testenv.Person{c.ada, c.carol, c.dan, c.eve} {
 		b.WriteString(w.left(p.UserID) + "\n")
 	}
 	return b.String()
-}
-
-// counts leaves out what either server adds to every answer, and what docs/companion.md says we add.
-func counts(name, value string) bool {
-	switch name {
-	case "date", "connection", "keep-alive", "transfer-encoding", "content-length":
-		return false
-	case "vary", "x-content-type-options", "access-control-allow-origin", "access-control-allow-credentials":
-		return false
-	case "cache-control":
-		return value != "no-store" // on every answer of ours
-	}
-	return true
 }
 
 var invitation = regexp.MustCompile(`"email":"([^"]+)"`)
@@ -236,7 +213,7 @@ func TestInvitationsAreForThoseWhoMayInvite(t *testing.T) {
 	for token, want := range map[string][]string{
 		"in-one": {"a@example.com", "m@example.com", "o@example.com"}, "carol": {"m@example.com"}, "dan": nil,
 	} {
-		answer := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth/organization/get-full-organization", "", with(token)...))
+		answer := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth/organization/get-full-organization", "", with(token)...))
 		var full struct{ Invitations []json.RawMessage }
 		if err := json.Unmarshal([]byte(answer.Body), &full); err != nil {
 			t.Fatalf("%s: %v", answer.Body, err)
@@ -261,7 +238,7 @@ func TestASwitchedSessionIsForgotten(t *testing.T) {
 	for token, body := range map[string]string{
 		"in-one": `{"organizationId":"` + c.two.ID + `"}`, "in-two": `{"organizationId":null}`, "in-three": `{"organizationSlug":"three"}`, "nowhere": `{"organizationId":null}`,
 	} {
-		testenv.RawHTTP(t, w.address, raw("POST", "/api/auth/organization/set-active", body, posting(token)...))
+		testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth/organization/set-active", body, posting(token)...))
 	}
 	slices.Sort(w.forgotten)
 	if want := []string{"in-one", "in-three", "in-two"}; !slices.Equal(w.forgotten, want) {
@@ -285,7 +262,7 @@ func TestWithoutOrganizations(t *testing.T) {
 	testenv.BetterAuth(t, testenv.BetterAuthConfig{DatabaseURL: database, BaseURL: base, Without: []string{"organization"}})
 	w := newWorld(t, accounts.Config{URL: database})
 	for _, path := range []string{"/organization/list", "/organization/get-full-organization"} {
-		if answer := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth"+path, "")); answer.Status != http.StatusNotFound || answer.Body != "" {
+		if answer := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth"+path, "")); answer.Status != http.StatusNotFound || answer.Body != "" {
 			t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
 		}
 	}

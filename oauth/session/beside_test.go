@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 	"github.com/usherauth/usher/store/redisconn"
 )
@@ -52,7 +53,7 @@ func beside(t *testing.T, database, redis string) {
 	same := 0
 	for _, c := range requests() {
 		t.Run(c.name, func(t *testing.T) {
-			request := raw(c.method, "/api/auth"+c.path, c.body, c.headers...)
+			request := roomtest.Raw(c.method, "/api/auth"+c.path, c.body, c.headers...)
 			outcome := func(address string) string {
 				if err := reset(t.Context(), w); err != nil {
 					t.Fatal(err)
@@ -92,17 +93,7 @@ func (w *world) outcome(t *testing.T, ada, eve, address, request string) string 
 	w.put(t, &record.User{ID: eve, Email: "eve@example.com"}, "foreign", time.Hour)
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(itoa(answer.Status) + " " + answer.Reason + "\n")
-	var lines []string
-	for _, h := range answer.Header {
-		if name := strings.ToLower(h.Name); name != "set-cookie" && counts(name, h.Value) {
-			lines = append(lines, name+": "+h.Value)
-		}
-	}
-	slices.Sort(lines)
-	for _, line := range append(lines, answer.Header.Values("Set-Cookie")...) {
-		b.WriteString(line + "\n")
-	}
+	b.WriteString(roomtest.Head(answer))
 	b.WriteString(answer.Body)
 	b.WriteString("\nrows:")
 	for _, id := range []string{ada, eve} {
@@ -153,16 +144,3 @@ func inOneOrder(t *testing.T, outcome string) string {
 }
 
 var instants = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
-
-// counts leaves out what either server adds to every answer, and what docs/companion.md says we add.
-func counts(name, value string) bool {
-	switch name {
-	case "date", "connection", "keep-alive", "transfer-encoding", "content-length":
-		return false
-	case "vary", "x-content-type-options", "access-control-allow-origin", "access-control-allow-credentials":
-		return false
-	case "cache-control":
-		return value != "no-store" // on every answer of ours
-	}
-	return true
-}

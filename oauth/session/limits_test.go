@@ -9,6 +9,7 @@ import (
 	"github.com/usherauth/usher/internal/ratelimit"
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/oauth/endpoint"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 	"github.com/usherauth/usher/store/redisconn"
 )
@@ -34,7 +35,7 @@ func limited(t *testing.T, options map[string]any, redis string, l endpoint.Limi
 func answers(t *testing.T, address, client string, n int) (told []string) {
 	t.Helper()
 	for i := range n {
-		r := testenv.RawHTTP(t, address, raw("GET", "/api/auth/ok", "", "X-Forwarded-For", client))
+		r := testenv.RawHTTP(t, address, roomtest.Raw("GET", "/api/auth/ok", "", "X-Forwarded-For", client))
 		line := itoa(r.Status) + " " + r.Header.Get("Content-Type") + " " + r.Header.Get("X-Retry-After") + r.Header.Get("Retry-After") + " " + r.Body
 		if i == 0 || !strings.HasSuffix(told[len(told)-1], line) {
 			told = append(told, "from "+itoa(i+1)+": "+line)

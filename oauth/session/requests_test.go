@@ -8,6 +8,7 @@ import (
 
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -30,7 +31,9 @@ const (
 // requests are asked with these sessions: young (an hour old), due (older than a day), over (just expired), other (of the
 // same person, of a browser elsewhere), and foreign (of somebody else).
 func requests() []asked {
-	with := func(token string, more ...string) []string { return append([]string{"Cookie", cookie(token)}, more...) }
+	with := func(token string, more ...string) []string {
+		return append([]string{"Cookie", roomtest.Cookie(token)}, more...)
+	}
 	posting := func(token string, more ...string) []string {
 		return append(with(token, "Origin", base, "Content-Type", jsonBody), more...)
 	}
@@ -48,9 +51,9 @@ func requests() []asked {
 		{name: "get-session, due, not refreshed", method: "GET", path: "/get-session?disableRefresh=false", headers: with("due")},
 		{name: "get-session, due, refreshed", method: "GET", path: "/get-session?disableRefresh=", headers: with("due")},
 		{name: "get-session, query twice", method: "GET", path: "/get-session?disableRefresh=&disableRefresh=&disableCookieCache=x", headers: with("due")},
-		{name: "get-session, due, not remembered", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie("due") + forget}},
+		{name: "get-session, due, not remembered", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie("due") + forget}},
 		{name: "get-session, over", method: "GET", path: "/get-session", headers: with("over")},
-		{name: "get-session, over, not remembered", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie("over") + forget}},
+		{name: "get-session, over, not remembered", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie("over") + forget}},
 		{name: "get-session, unknown", method: "GET", path: "/get-session", headers: with(unknown)},
 		{name: "get-session, unsigned", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_token=young"}},
 		{name: "get-session, forged", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_token=" + betterauth.Sign("another", "young")}},
@@ -64,10 +67,10 @@ func requests() []asked {
 		{name: "get-session, forged bearer before a cookie", method: "GET", path: "/get-session", headers: with("young", "Authorization", "Bearer young.forged")},
 		{name: "get-session, forged bearer", method: "GET", path: "/get-session", headers: []string{"Authorization", "Bearer young.forged"}},
 		{name: "get-session, basic before a cookie", method: "GET", path: "/get-session", headers: with("young", "Authorization", "Basic eA==")},
-		{name: "get-session, a cookie cache", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie("young") + "; better-auth.session_data=x"}},
-		{name: "get-session, pieces of a cache", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_data.1=b; " + cookie("young") + "; better-auth.session_data.0=a; better-auth.session_data.x=c"}},
+		{name: "get-session, a cookie cache", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie("young") + "; better-auth.session_data=x"}},
+		{name: "get-session, pieces of a cache", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_data.1=b; " + roomtest.Cookie("young") + "; better-auth.session_data.0=a; better-auth.session_data.x=c"}},
 		{name: "get-session, a cookie cache and nobody", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_data=x"}},
-		{name: "get-session, a cookie cache and unknown", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie(unknown) + "; better-auth.session_data=x; better-auth.session_data.0=y"}},
+		{name: "get-session, a cookie cache and unknown", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie(unknown) + "; better-auth.session_data=x; better-auth.session_data.0=y"}},
 		{name: "get-session by POST", method: "POST", path: "/get-session", headers: posting("young"), body: "{}"},
 		{name: "get-session by POST, a foreign page", method: "POST", path: "/get-session", headers: with("young", "Origin", "https://evil.example")},
 		{name: "get-session by POST, another type", method: "POST", path: "/get-session", headers: with("young", "Origin", base, "Content-Type", "text/plain"), body: "x"},
@@ -89,7 +92,7 @@ func requests() []asked {
 		{name: "sign-out, over", method: "POST", path: "/sign-out", headers: posting("over"), body: "{}"},
 		{name: "sign-out, callbackURL", method: "POST", path: "/sign-out", headers: posting("young"), body: `{"callbackURL":"/bye","state":"s","disableRedirect":true}`},
 		{name: "sign-out, evil callbackURL", method: "POST", path: "/sign-out", headers: posting("young"), body: `{"callbackURL":"https://evil.example"}`},
-		{name: "sign-out, a cookie cache", method: "POST", path: "/sign-out", headers: []string{"Origin", base, "Cookie", cookie("young") + "; better-auth.session_data=x; better-auth.session_data.3=y"}},
+		{name: "sign-out, a cookie cache", method: "POST", path: "/sign-out", headers: []string{"Origin", base, "Cookie", roomtest.Cookie("young") + "; better-auth.session_data=x; better-auth.session_data.3=y"}},
 		{name: "sign-out by GET", method: "GET", path: "/sign-out", headers: with("young")},
 
 		{name: "revoke-session, other", method: "POST", path: "/revoke-session", headers: posting("young"), body: `{"token":"other"}`},
@@ -113,11 +116,11 @@ func requests() []asked {
 		{name: "revoke-other-sessions, due", method: "POST", path: "/revoke-other-sessions", headers: posting("due"), body: "{}"},
 		{name: "revoke-other-sessions, nobody", method: "POST", path: "/revoke-other-sessions"},
 
-		{name: "two sessions' cookies", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie("young") + "; " + cookie("other")}},
-		{name: "a cookie header twice", method: "GET", path: "/get-session", headers: []string{"Cookie", "a=b", "Cookie", cookie("young")}},
-		{name: "a bad cookie before a good one", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_token=junk; " + cookie("young")}, differs: true},
-		{name: "an unknown session before a good one", method: "GET", path: "/get-session", headers: []string{"Cookie", cookie(unknown) + "; " + cookie("young")}, differs: true},
-		{name: "a secure cookie on a plain site", method: "GET", path: "/get-session", headers: []string{"Cookie", "__Secure-" + cookie("young")}},
+		{name: "two sessions' cookies", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie("young") + "; " + roomtest.Cookie("other")}},
+		{name: "a cookie header twice", method: "GET", path: "/get-session", headers: []string{"Cookie", "a=b", "Cookie", roomtest.Cookie("young")}},
+		{name: "a bad cookie before a good one", method: "GET", path: "/get-session", headers: []string{"Cookie", "better-auth.session_token=junk; " + roomtest.Cookie("young")}, differs: true},
+		{name: "an unknown session before a good one", method: "GET", path: "/get-session", headers: []string{"Cookie", roomtest.Cookie(unknown) + "; " + roomtest.Cookie("young")}, differs: true},
+		{name: "a secure cookie on a plain site", method: "GET", path: "/get-session", headers: []string{"Cookie", "__Secure-" + roomtest.Cookie("young")}},
 	}
 	all = append(all, spellings()...)
 	all = append(all, malformed(posting)...)
@@ -152,7 +155,7 @@ func spellings() []asked {
 		almost := strings.HasSuffix(value, "=.x") || value == "Bearer "+strings.TrimRight(plain, "=")
 		all = append(all,
 			asked{name: "bearer " + value, method: "GET", path: "/get-session", headers: []string{"Authorization", value}, differs: comma},
-			asked{name: "before a cookie, bearer " + value, method: "GET", path: "/get-session", headers: []string{"Authorization", value, "Cookie", cookie("other")}, differs: comma || almost})
+			asked{name: "before a cookie, bearer " + value, method: "GET", path: "/get-session", headers: []string{"Authorization", value, "Cookie", roomtest.Cookie("other")}, differs: comma || almost})
 	}
 	return all
 }
@@ -161,12 +164,12 @@ func spellings() []asked {
 func malformed(posting func(string, ...string) []string) []asked {
 	var all []asked
 	for _, path := range []string{"", "/", "/nope", "/get-session/", "//get-session", "/ok/", "/OK", "/o%6b", "/ok%2f", "/get-session%00", "/ok;x=1", "/revoke-session/x"} {
-		all = append(all, asked{name: "path " + path, method: "GET", path: path, headers: []string{"Cookie", cookie("young")}})
+		all = append(all, asked{name: "path " + path, method: "GET", path: path, headers: []string{"Cookie", roomtest.Cookie("young")}})
 	}
 	all = append(all, asked{name: "dots in the path", method: "GET", path: "/x/../ok", differs: true}, asked{name: "a dot in the path", method: "GET", path: "/./ok", differs: true})
 	for _, method := range []string{"HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"} {
 		for _, path := range []string{"/get-session", "/ok", "/revoke-session", "/nope"} {
-			all = append(all, asked{name: method + " " + path, method: method, path: path, headers: []string{"Cookie", cookie("young")}})
+			all = append(all, asked{name: method + " " + path, method: method, path: path, headers: []string{"Cookie", roomtest.Cookie("young")}})
 		}
 	}
 	all = append(all, asked{name: "POST /ok", method: "POST", path: "/ok", headers: posting("young")}, asked{name: "POST /list-sessions", method: "POST", path: "/list-sessions", headers: posting("young")})
@@ -178,7 +181,7 @@ func malformed(posting func(string, ...string) []string) []asked {
 			all = append(all, asked{name: path + " " + body, method: "POST", path: path, body: body, headers: posting("young")})
 		}
 		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "application/vnd.api+json", "APPLICATION/JSON;charset=utf-16", "application/json, text/plain", `a"b`, " application/json "} {
-			headers := []string{"Cookie", cookie("young"), "Origin", base}
+			headers := []string{"Cookie", roomtest.Cookie("young"), "Origin", base}
 			if kind != "" {
 				headers = append(headers, "Content-Type", kind)
 			}

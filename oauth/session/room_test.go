@@ -9,6 +9,7 @@ import (
 
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
 )
 
@@ -54,7 +55,7 @@ func TestWhatEndsIsForgottenAndWrittenDown(t *testing.T) {
 			w.put(t, ada, token, time.Hour)
 		}
 		w.forgotten, w.events = nil, nil
-		answer := testenv.RawHTTP(t, w.address, raw("POST", "/api/auth"+c.path, c.body, "Cookie", cookie(c.by), "Origin", base, "Content-Type", jsonBody))
+		answer := testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth"+c.path, c.body, "Cookie", roomtest.Cookie(c.by), "Origin", base, "Content-Type", jsonBody))
 		slices.Sort(w.forgotten)
 		var events []Event
 		if c.event.Action != "" {
@@ -69,15 +70,15 @@ func TestWhatEndsIsForgottenAndWrittenDown(t *testing.T) {
 func TestSystemBsSessionIsGetSession(t *testing.T) {
 	w, ada := person(t, nil)
 	w.put(t, ada, "a", time.Hour)
-	for _, headers := range [][]string{nil, {"Cookie", cookie("a")}, {"Cookie", cookie("unknown")}} {
-		one := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth/get-session", "", headers...))
-		two := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth/session", "", headers...))
+	for _, headers := range [][]string{nil, {"Cookie", roomtest.Cookie("a")}, {"Cookie", roomtest.Cookie("unknown")}} {
+		one := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth/get-session", "", headers...))
+		two := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth/session", "", headers...))
 		if one.Status != 200 || two.Status != 200 || one.Body != two.Body || !slices.Equal(one.Header.Values("Set-Cookie"), two.Header.Values("Set-Cookie")) || two.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%q:\n%+v\n%+v", headers, one, two)
 		}
 	}
 	w.put(t, ada, "old", day+time.Hour)
-	if r := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth/session", "", "Cookie", cookie("old"))); r.Header.Get("Set-Auth-Token") == "" {
+	if r := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth/session", "", "Cookie", roomtest.Cookie("old"))); r.Header.Get("Set-Auth-Token") == "" {
 		t.Errorf("the session does not slide: %+v", r)
 	}
 }
@@ -95,13 +96,13 @@ func TestSigningOutAtTheProviderToo(t *testing.T) {
 		`{"callbackURL":"/bye","state":"s","disableRedirect":true}`: {`{"success":true,"url":"https://idp.example/end?a=1&b=<2>","redirect":false}`, ""},
 	} {
 		w.put(t, ada, "a", time.Hour)
-		r := testenv.RawHTTP(t, w.address, raw("POST", "/api/auth/sign-out", body, "Cookie", cookie("a"), "Origin", base, "Content-Type", jsonBody))
+		r := testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth/sign-out", body, "Cookie", roomtest.Cookie("a"), "Origin", base, "Content-Type", jsonBody))
 		if r.Status != 200 || r.Body != want[0] || r.Header.Get("Location") != want[1] || asked != ada.ID+" /bye s" {
 			t.Errorf("%s: %+v, asked %q", body, r, asked)
 		}
 	}
 	asked = ""
-	if r := testenv.RawHTTP(t, w.address, raw("POST", "/api/auth/sign-out", "", "Cookie", cookie("nobody"), "Origin", base)); r.Body != `{"success":true}` || asked != "" {
+	if r := testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth/sign-out", "", "Cookie", roomtest.Cookie("nobody"), "Origin", base)); r.Body != `{"success":true}` || asked != "" {
 		t.Errorf("nobody: %+v, asked %q", r, asked)
 	}
 }
@@ -124,7 +125,7 @@ func TestAStoreThatFails(t *testing.T) {
 		if strings.HasSuffix(path, "t-session") || strings.HasSuffix(path, "-sessions") && strings.HasPrefix(path, "/l") || path == "/session" {
 			method = "GET"
 		}
-		r := testenv.RawHTTP(t, w.address, raw(method, "/api/auth"+path, `{"token":"a"}`, "Cookie", cookie("a"), "Origin", base, "Content-Type", jsonBody))
+		r := testenv.RawHTTP(t, w.address, roomtest.Raw(method, "/api/auth"+path, `{"token":"a"}`, "Cookie", roomtest.Cookie("a"), "Origin", base, "Content-Type", jsonBody))
 		if r.Status != 500 || r.Body != want {
 			t.Errorf("%s: %d %s", path, r.Status, r.Body)
 		}
@@ -132,7 +133,7 @@ func TestAStoreThatFails(t *testing.T) {
 			t.Errorf("%s: %d cookies", path, out)
 		}
 	}
-	if log := w.log.String(); strings.Contains(log, cookie("a")) {
+	if log := w.log.String(); strings.Contains(log, roomtest.Cookie("a")) {
 		t.Error("a cookie is in the log")
 	}
 }
@@ -148,7 +149,7 @@ func TestImpersonatedSessionsAreNotListed(t *testing.T) {
 	if err := w.store.CreateSession(t.Context(), &s, ada); err != nil {
 		t.Fatal(err)
 	}
-	r := testenv.RawHTTP(t, w.address, raw("GET", "/api/auth/list-sessions", "", "Cookie", cookie("a")))
+	r := testenv.RawHTTP(t, w.address, roomtest.Raw("GET", "/api/auth/list-sessions", "", "Cookie", roomtest.Cookie("a")))
 	if r.Status != 200 || strings.Count(r.Body, `"token"`) != 1 || !strings.Contains(r.Body, `"token":"a"`) {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
