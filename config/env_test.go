@@ -157,7 +157,7 @@ func TestProviderVariablesOfBetterAuth(t *testing.T) {
 	if got := c.SignInProviders(); len(got) != 1 || got["google"].ClientID != "id" || !c.Companion() {
 		t.Errorf("%d providers, companion %v", len(got), c.Companion())
 	}
-	c, problems = load("oauth: {providers: {github: {scopes: [email]}}}\n", env, files{"/github": "hunter4\n"})
+	_, problems = load("oauth: {providers: {github: {scopes: [email]}}}\n", env, files{"/github": "hunter4\n"})
 	if !config.Refused(problems) {
 		t.Error("a provider of the file is only a warning")
 	}

@@ -16,7 +16,13 @@ import (
 // binary is the program under test, built once.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(testenv.RunWithUsher(m, &binary)) }
+func TestMain(m *testing.M) {
+	code := testenv.RunWithUsher(m, &binary)
+	if os.Getenv("USHER_OUTAGE") != "" {
+		outages.print(os.Stdout)
+	}
+	os.Exit(code)
+}
 
 // usher is one running gate.
 type usher struct {

@@ -112,7 +112,7 @@ func (r *reset) outcome(t *testing.T, address, request string) string {
 
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(roomtest.Head(answer))
+	b.WriteString(roomtest.Head(t, answer))
 	b.WriteString(instants.ReplaceAllString(sorted(answer.Body), "<instant>"))
 	b.WriteString("\nthe provider was asked: " + strings.Join(w.idp.asked()[asked:], " then "))
 	b.WriteString("\nrows:")

@@ -193,7 +193,7 @@ func (c *town) outcome(t *testing.T, w *world, address, request string) string {
 	c.sessions(w)
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(roomtest.Head(answer))
+	b.WriteString(roomtest.Head(t, answer))
 	// Rows' instants are the same on both sides; only those of the answer itself are not, and there are none.
 	b.WriteString(answer.Body + "\n")
 	for _, p := range []*testenv.Person{c.ada, c.carol, c.dan, c.eve} {

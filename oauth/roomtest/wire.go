@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/internal/testenv"
@@ -30,7 +31,12 @@ func Raw(method, target, body string, headers ...string) string {
 }
 
 // Head is what counts of an answer but its body: the status, the headers in order of their names, the cookies in their own.
-func Head(answer testenv.RawResponse) string {
+// An answer that never came fails the test: two of those would be the same.
+func Head(t testing.TB, answer testenv.RawResponse) string {
+	t.Helper()
+	if answer.Status == 0 {
+		t.Fatal("there was no answer")
+	}
 	var lines []string
 	for _, h := range answer.Header {
 		if name := strings.ToLower(h.Name); name != "set-cookie" && Counts(name, h.Value) {

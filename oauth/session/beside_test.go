@@ -93,7 +93,7 @@ func (w *world) outcome(t *testing.T, ada, eve, address, request string) string 
 	w.put(t, &record.User{ID: eve, Email: "eve@example.com"}, "foreign", time.Hour)
 	answer := testenv.RawHTTP(t, address, request)
 	var b strings.Builder
-	b.WriteString(roomtest.Head(answer))
+	b.WriteString(roomtest.Head(t, answer))
 	b.WriteString(answer.Body)
 	b.WriteString("\nrows:")
 	for _, id := range []string{ada, eve} {
