@@ -39,9 +39,9 @@ type tokenRequest struct {
 }
 
 // codeForm is the body of a code exchange up to the client's proof, in Better Auth's order.
-func codeForm(e Exchange, redirectURI, clientKey, verifier, deviceID string) []Param {
+func codeForm(e Exchange, redirectURI, verifier, deviceID string) []Param {
 	form := params("grant_type", "authorization_code", "code", e.Code)
-	form = append(form, present(params("code_verifier", verifier, "client_key", clientKey, "device_id", deviceID))...)
+	form = append(form, present(params("code_verifier", verifier, "device_id", deviceID))...)
 	return append(form, Param{Name: "redirect_uri", Value: redirectURI})
 }
 

@@ -39,7 +39,7 @@ func newGeneric(id string, o Options, caller *wire.Caller, now func() time.Time)
 	g.client = client{caller: caller, now: now, id: o.clientID(), secret: o.ClientSecret, auth: auth}
 	if o.PostLogoutRedirect != "" {
 		if u, err := url.Parse(o.PostLogoutRedirect); err != nil || !u.IsAbs() || u.Host == "" {
-			return nil, misconfigured(id, "PostLogoutRedirect must be an absolute URL")
+			return nil, misconfigured(id, "post_logout_redirect_uri must be an absolute URL")
 		}
 	}
 	if o.DiscoveryURL == "" {
@@ -167,7 +167,7 @@ func (g *generic) Exchange(ctx context.Context, e Exchange) (*Tokens, error) {
 	if err != nil {
 		return nil, failure(g.id, ErrExchange, err)
 	}
-	form := codeForm(e, or(g.o.RedirectURI, e.RedirectURI), "", g.verifier(e.Verifier), e.DeviceID)
+	form := codeForm(e, or(g.o.RedirectURI, e.RedirectURI), g.verifier(e.Verifier), e.DeviceID)
 	for _, p := range g.o.TokenParams {
 		if !slices.ContainsFunc(form, func(have Param) bool { return have.Name == p.Name }) {
 			form = append(form, p)

@@ -39,7 +39,7 @@ func microsoftBase(o *Options) string { return authority(o) + "/" + or(o.Tenant,
 
 func microsoftTenant(o *Options) error {
 	if strings.Trim(strings.ToLower(o.Tenant), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
-		return errors.New("the option Tenant must be an id, a domain, common, organizations or consumers")
+		return errors.New("tenant_id must be an id, a domain, common, organizations or consumers")
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func vk() preset {
 		userInfo: "https://id.vk.com/oauth2/user_info", scopes: []string{"email", "phone"}, pkce: pkceFull, identifies: vkUser,
 		exchanges: func(ctx context.Context, s *standard, e Exchange) (*Tokens, error) {
 			r := s.codeRequest(e)
-			r.form = codeForm(e, or(s.o.RedirectURI, e.RedirectURI), "", e.Verifier, e.DeviceID)
+			r.form = codeForm(e, or(s.o.RedirectURI, e.RedirectURI), e.Verifier, e.DeviceID)
 			return s.client.tokens(ctx, r)
 		},
 	}

@@ -179,7 +179,7 @@ func (s *standard) codeRequest(e Exchange) tokenRequest {
 		verifier = ""
 	}
 	return tokenRequest{
-		url: s.token, form: codeForm(e, or(s.o.RedirectURI, e.RedirectURI), "", verifier, ""), auth: s.client.auth,
+		url: s.token, form: codeForm(e, or(s.o.RedirectURI, e.RedirectURI), verifier, ""), auth: s.client.auth,
 		secrets: []string{e.Code, e.Verifier},
 	}
 }
