@@ -170,7 +170,7 @@ func (s *Server) override(ctx context.Context, tx accounts.Tx, i *provider.Ident
 	} else if other != nil && other.ID != v.user.ID {
 		return errEmailOfAnother
 	}
-	email := lower(i.Email)
+	email := record.Lower(i.Email)
 	change := accounts.UserChange{Name: &i.Name, Email: &email, EmailVerified: &verified}
 	if i.Image != nil {
 		change.Image = &i.Image

@@ -68,20 +68,7 @@ func proves(i *provider.Identity, u *record.User) bool {
 }
 
 // sameEmail compares as the library does, in lower case. No address equals none.
-func sameEmail(a, b string) bool { return a != "" && lower(a) == lower(b) }
-
-// lower is JavaScript's, where it matters: Go would make an i of İ, and one address of two.
-func lower(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == 'İ' {
-			b.WriteString("i\u0307")
-			continue
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
-}
+func sameEmail(a, b string) bool { return a != "" && record.Lower(a) == record.Lower(b) }
 
 // lookalike is whether an address has a letter that is an ASCII one in lower case only: the Kelvin sign is a k then, and
 // the address another's. No provider is trusted to have meant that.

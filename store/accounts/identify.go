@@ -73,7 +73,7 @@ func (s *Store) Identify(ctx context.Context, providerID, accountID, email strin
 	defer cancel()
 	var touched []string
 	err := s.use(ctx, func() (err error) {
-		touched, err = s.identify(ctx, locks(providerID, accountID, lower(email)), do)
+		touched, err = s.identify(ctx, locks(providerID, accountID, record.Lower(email)), do)
 		return err
 	})
 	if err != nil {
@@ -251,7 +251,7 @@ func (t *transaction) User(ctx context.Context, id string) (*record.User, error)
 }
 
 func (t *transaction) UserByEmail(ctx context.Context, email string) (*record.User, error) {
-	u, err := first(find(ctx, t.sc, t.tx, "user", userCells, []condition{{"email", lower(email)}}, "", 1, nil))
+	u, err := first(find(ctx, t.sc, t.tx, "user", userCells, []condition{{"email", record.Lower(email)}}, "", 1, nil))
 	return u, t.fail(err)
 }
 

@@ -14,7 +14,7 @@ const many = 100
 // insertUser writes what Better Auth's plugins write into a new row where their columns are: role "user" unless another is
 // given, not banned, no second factor.
 func insertUser(ctx context.Context, sc *schema, db querier, u *record.User) error {
-	u.Email = lower(u.Email)
+	u.Email = record.Lower(u.Email)
 	if u.Role == nil && sc.names.Has("user", "role") {
 		role := "user"
 		u.Role = &role
@@ -31,7 +31,7 @@ func (c *UserChange) conditions(now time.Time) []condition {
 		all = append(all, condition{"name", *c.Name})
 	}
 	if c.Email != nil {
-		all = append(all, condition{"email", lower(*c.Email)})
+		all = append(all, condition{"email", record.Lower(*c.Email)})
 	}
 	if c.Image != nil {
 		all = append(all, condition{"image", *c.Image})

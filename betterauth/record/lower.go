@@ -1,13 +1,13 @@
-package accounts
+package record
 
 import (
 	"strings"
 	"unicode"
 )
 
-// lower is a text in lower case as JavaScript's toLowerCase has it, which decides who has an e-mail address. Go's own
+// Lower is a text in lower case as JavaScript's toLowerCase has it, which decides who has an e-mail address. Go's own
 // makes an i of İ, so that another address than the one that was verified would be found; and knows no final sigma.
-func lower(text string) string {
+func Lower(text string) string {
 	if isASCII(text) {
 		return strings.ToLower(text)
 	}
