@@ -109,6 +109,23 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
+func TestTheServiceIsEnvoys(t *testing.T) {
+	envoys := authv3.Authorization_ServiceDesc
+	if serviceName != envoys.ServiceName || checkName != authv3.Authorization_Check_FullMethodName {
+		t.Errorf("%s and %s are not %s and %s", serviceName, checkName, envoys.ServiceName, authv3.Authorization_Check_FullMethodName)
+	}
+	if len(envoys.Methods) != 1 || len(envoys.Streams) != 0 {
+		t.Errorf("the service has %d methods and %d streams; ours has one method", len(envoys.Methods), len(envoys.Streams))
+	}
+	s, _ := newServer(t)
+	g := grpc.NewServer()
+	s.Register(g, nil)
+	got := g.GetServiceInfo()[serviceName]
+	if got.Metadata != envoys.Metadata || len(got.Methods) != 1 || got.Methods[0].Name != envoys.Methods[0].MethodName {
+		t.Errorf("%+v; Envoy's own is %v", got, envoys.Metadata)
+	}
+}
+
 func TestStrangersAreRefused(t *testing.T) {
 	s, _ := newServer(t)
 	conn := serve(t, "203.0.113.200", func(g *grpc.Server) { s.Register(g, nil) }, ServerOptions()...)
@@ -121,12 +138,12 @@ func TestStrangersAreRefused(t *testing.T) {
 		"a Unix socket": peer.NewContext(context.Background(), &peer.Peer{Addr: &net.UnixAddr{Name: "@", Net: "unix"}}),
 		"no address":    peer.NewContext(context.Background(), &peer.Peer{}),
 	} {
-		if got, err := s.Check(ctx, asking("GET", "/public/x")); err != nil || reason(got) != "UNTRUSTED_PROXY" {
-			t.Errorf("%s: %v, %v", what, got, err)
+		if got := decode(t, s.answer(ctx, marshal(t, asking("GET", "/public/x")))); reason(got) != "UNTRUSTED_PROXY" {
+			t.Errorf("%s: %v", what, got)
 		}
 	}
-	if got, err := s.Check(from("::ffff:10.0.0.7"), asking("GET", "/public/x")); err != nil || reason(got) != "PUBLIC" {
-		t.Errorf("an IPv4 address on an IPv6 listener: %v, %v", got, err)
+	if got := decode(t, s.answer(from("::ffff:10.0.0.7"), marshal(t, asking("GET", "/public/x")))); reason(got) != "PUBLIC" {
+		t.Errorf("an IPv4 address on an IPv6 listener: %v", got)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/usherauth/usher/gate"
 )
@@ -90,8 +91,12 @@ func (w *world) askGRPC(t *testing.T, o original, list bool) outcome {
 		request.Attributes.ContextExtensions = map[string]string{"rule": o.rule}
 	}
 	ctx := peer.NewContext(context.Background(), &peer.Peer{Addr: tcp(o.peer)})
-	response, err := w.grpc.Check(ctx, request)
+	raw, err := proto.Marshal(request)
 	if err != nil {
+		t.Fatal(err)
+	}
+	response := new(authv3.CheckResponse)
+	if err := proto.Unmarshal(w.grpc.Answer(ctx, raw), response); err != nil {
 		t.Fatal(err)
 	}
 	out := outcome{reason: response.GetDynamicMetadata().GetFields()["reason"].GetStringValue(), answer: make(map[string][]string)}
