@@ -1,10 +1,11 @@
 package demo
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,9 +18,6 @@ type question struct {
 // errUnanswerable is a request whose answer has nowhere to go: leading a browser to a place that no client registered would
 // make an open redirector of us (RFC 6749, section 4.1.2.1).
 var errUnanswerable = errors.New("unknown client or redirect_uri")
-
-// challenges are SHA-256, base64url (RFC 7636, section 4.2).
-var challenges = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // read takes the question out of a request. code is for the client: what is wrong with it, in the words of RFC 6749.
 func (p *provider) read(r *http.Request) (q question, code string, err error) {
@@ -38,7 +36,7 @@ func (p *provider) read(r *http.Request) (q question, code string, err error) {
 		return q, "unsupported_response_type", nil
 	case !slices.Contains(strings.Fields(q.scope), "openid"):
 		return q, "invalid_scope", nil
-	case q.state == "", !only(v, "code_challenge_method", "S256"), !challenges.MatchString(q.challenge):
+	case q.state == "", !only(v, "code_challenge_method", "S256"), !isChallenge(q.challenge):
 		return q, "invalid_request", nil
 	}
 	return q, "", nil
@@ -109,4 +107,10 @@ func (p *provider) answer(w http.ResponseWriter, q question, name, value string)
 
 func unanswerable(w http.ResponseWriter) {
 	http.Error(w, "This provider knows one client and one redirect_uri, and this request names others.", http.StatusBadRequest)
+}
+
+// isChallenge reports whether a text is a SHA-256 in base64url (RFC 7636, section 4.2).
+func isChallenge(text string) bool {
+	sum, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && len(text) == 43 // line breaks would be skipped
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/usherauth/usher/betterauth"
 )
@@ -17,18 +18,20 @@ type catalog struct {
 }
 
 // pg_catalog and not information_schema: the latter hides what the role may not read, and then a missing grant would
-// look like a missing table. Names are looked up by subqueries and not by joins: a server process that has just begun
-// spends twice as long on planning the latter.
+// look like a missing table. Names of schemas and types are not joined: what a server process that has just begun spends on
+// this is planning, and each further table is a quarter more of it.
 const selectColumns = `
-select (select n.nspname from pg_catalog.pg_namespace n where n.oid = c.relnamespace), c.relname,
+select c.relnamespace::pg_catalog.regnamespace::text, c.relname,
        case when $1 = '' then pg_catalog.pg_table_is_visible(c.oid) end,
-       a.attname,
-       (select coalesce((select base.typname from pg_catalog.pg_type base where base.oid = t.typbasetype and t.typtype = 'd'), t.typname)
-        from pg_catalog.pg_type t where t.oid = a.atttypid),
-       a.attnotnull, a.atthasdef or a.attidentity <> ''
+       a.attname, a.atttypid, a.attnotnull, a.atthasdef or a.attidentity <> ''
 from pg_catalog.pg_class c
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where c.relname = any($2::text[]::name[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')`
+
+// selectTypes names types; a domain by what it is made of.
+const selectTypes = `
+select t.oid, coalesce((select base.typname from pg_catalog.pg_type base where base.oid = t.typbasetype and t.typtype = 'd'), t.typname)
+from pg_catalog.pg_type t where t.oid = any($1::oid[])`
 
 const selectIndexes = `
 select c.relname, i.indisunique,
@@ -66,10 +69,12 @@ func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*ca
 	if err != nil {
 		return nil, fmt.Errorf("look at the schema: %w", err)
 	}
-	var schema, table, column string
+	var schema, table string
 	var visible *bool
-	var facts betterauth.CatalogColumn
-	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &visible, &column, &facts.Type, &facts.NotNull, &facts.Default}, func() error {
+	var column typed
+	var columns []typed
+	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &visible, &column.name, &column.oid, &column.NotNull, &column.Default}, func() error {
+		schema := unquoted(schema)
 		if schema == "information_schema" || strings.HasPrefix(schema, "pg_") {
 			return nil
 		}
@@ -81,13 +86,65 @@ func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*ca
 			c.Tables[table] = betterauth.CatalogTable{Columns: make(map[string]betterauth.CatalogColumn)}
 			c.schemas[table] = schema
 		}
-		c.Tables[table].Columns[column] = facts
+		column.table = table
+		columns = append(columns, column)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look at the schema: %w", err)
 	}
+	names, err := typeNames(ctx, db, columns)
+	if err != nil {
+		return nil, fmt.Errorf("look at the schema: %w", err)
+	}
+	for _, column := range columns {
+		column.Type = names[column.oid]
+		c.Tables[column.table].Columns[column.name] = column.CatalogColumn
+	}
 	return c, nil
+}
+
+// typed is a column before its type has a name.
+type typed struct {
+	table, name string
+	oid         uint32
+	betterauth.CatalogColumn
+}
+
+// typeNames are the names of the columns' types. PostgreSQL's own have had the same numbers in every version; of others,
+// such as citext or a domain, the database is asked.
+func typeNames(ctx context.Context, db querier, columns []typed) (map[uint32]string, error) {
+	names := map[uint32]string{
+		pgtype.BoolOID: "bool", pgtype.TextOID: "text", pgtype.VarcharOID: "varchar", pgtype.BPCharOID: "bpchar", pgtype.UUIDOID: "uuid",
+		pgtype.TimestampOID: "timestamp", pgtype.TimestamptzOID: "timestamptz", pgtype.DateOID: "date", pgtype.JSONOID: "json",
+		pgtype.JSONBOID: "jsonb", pgtype.Int2OID: "int2", pgtype.Int4OID: "int4", pgtype.Int8OID: "int8",
+	}
+	var others []uint32
+	for _, column := range columns {
+		if _, known := names[column.oid]; !known {
+			names[column.oid] = ""
+			others = append(others, column.oid)
+		}
+	}
+	if len(others) == 0 {
+		return names, nil
+	}
+	rows, err := db.Query(ctx, selectTypes, others)
+	if err != nil {
+		return nil, err
+	}
+	var oid uint32
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error { names[oid] = name; return nil })
+	return names, err
+}
+
+// unquoted is a name that PostgreSQL has quoted where it had to (quote_identifier).
+func unquoted(identifier string) string {
+	if inner, ok := strings.CutPrefix(identifier, `"`); ok {
+		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
+	}
+	return identifier
 }
 
 // readIndexes completes a catalog for those who judge it.
