@@ -160,13 +160,8 @@ var kubernetesService = pattern(`^USHER_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT
 
 // unknownVariables refuses USHER_ variables that mean nothing: a slip there would be a setting that silently does not hold.
 func unknownVariables(c *Config, f *findings, env *environment) {
-	keys := keysOf(c)
-	names := make([]string, len(keys))
+	var names []string // made for the first that is unknown; usually there is none
 	secrets := make(map[string]bool)
-	for i, k := range keys {
-		names[i] = k.variable()
-		secrets[names[i]] = k.secret()
-	}
 	for _, name := range sortedKeys(env.values) {
 		if !strings.HasPrefix(name, "USHER_") || env.used[name] {
 			continue
@@ -175,6 +170,12 @@ func unknownVariables(c *Config, f *findings, env *environment) {
 			(!strings.HasSuffix(name, "_PORT") || strings.HasSuffix(name, "_SERVICE_PORT") || strings.Contains(env.values[name], "://") ||
 				regexp.MustCompile(`_(TCP|UDP|SCTP)_PORT$`).MatchString(name)) {
 			continue
+		}
+		if names == nil {
+			for _, k := range keysOf(c) {
+				names = append(names, k.variable())
+				secrets[k.variable()] = k.secret()
+			}
 		}
 		message := "unknown variable" + didYouMean(name, names)
 		if plain, file := strings.CutSuffix(name, "_FILE"); file && env.used[plain] && !secrets[plain] {
