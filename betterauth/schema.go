@@ -1,5 +1,7 @@
 package betterauth
 
+import "sync"
+
 // The logical model: Better Auth's tables and columns as its own code names them (1.7.25), whatever an application calls
 // them in its database. Names finds the physical ones, DDL makes them.
 
@@ -97,8 +99,9 @@ func (f field) to(model string) field { f.refs = model; return f }
 func (f field) need() field           { f.needed = true; return f }
 func (f field) with(p plugin) field   { f.plugin = p; return f }
 
-// models lists the tables in the order in which the built-in migration makes them: what is referred to comes first.
-func models() []model {
+// models lists the tables in the order in which the built-in migration makes them: what is referred to comes first. They are
+// made once, and nobody changes them.
+var models = sync.OnceValue(func() []model {
 	return []model{
 		{"user", ofCore, []field{
 			col("id").must().need(), col("name").must().need(), col("email").must().only().need(),
@@ -165,4 +168,4 @@ func models() []model {
 			col("userId").must().indexed().to("user"), yes("verified"), number("failedVerificationCount"), at("lockedUntil"),
 		}},
 	}
-}
+})
