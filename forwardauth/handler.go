@@ -232,6 +232,9 @@ func (c *check) aliased(name string) bool {
 	if len(name) < len(c.dialect.family) {
 		return false
 	}
+	if name[0]|0x20 != c.dialect.family[0] { // nearly all of them
+		return false
+	}
 	exact := true
 	for i := range len(name) {
 		b := name[i]
