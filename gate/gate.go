@@ -23,6 +23,7 @@ type Config struct {
 	Resolver   Resolver
 	Headers    *Headers
 	Policy     *Policy       // nil: everything demands a session
+	Callers    *Callers      // services that may speak for users; nil: none
 	OrgSources []OrgSource   // in the order they are asked; empty: no organization is ever chosen
 	Origins    Origins       // besides the request's own
 	Paths      PathRules     // zero: every odd path is refused
@@ -120,6 +121,16 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		return Decision{Verdict: Allow, Reason: Public, Rule: rule.label}
 	}
 
+	switch c, why := g.caller(r); {
+	case c == nil && why != "":
+		r.trace("credential", "a service token that is no caller's")
+		return Decision{Verdict: SignIn, Reason: why, Rule: rule.label}
+	case why != "":
+		r.trace("caller", c.Name, ", and somebody else at the same time")
+		return Decision{Reason: why, Method: ByInternal, Caller: c.Name, Rule: rule.label}
+	case c != nil:
+		return g.internal(ctx, r, c, rule, hostName, path, now)
+	}
 	credentials, err := g.config.Reader.Read(r)
 	switch {
 	case errors.Is(err, ErrNoCredential):
@@ -204,7 +215,7 @@ func checkMethod(method string) Reason {
 		return AmbiguousRequest
 	}
 	for i := range len(method) {
-		if c := method[i]; !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+		if !isTokenByte(method[i]) {
 			return AmbiguousRequest
 		}
 	}
