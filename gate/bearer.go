@@ -6,6 +6,10 @@ import "strings"
 // section 8).
 const ServicePrefix = "ushi_"
 
+// ServiceTokens is a regular expression for an Authorization header that holds a service token, which no backend may be
+// shown: for proxies that have to drop it by themselves. RE2 and PCRE read it alike.
+const ServiceTokens = `(^|[^A-Za-z0-9._~+/-])ushi_`
+
 // BearerToken takes the token out of an Authorization header. ours is false where another scheme is used, or none; a
 // Bearer header without a usable token is ours with an empty one. Whoever looks for a bearer asks here, so that no
 // spelling is a service token to one reader and a session's to another.
@@ -25,8 +29,8 @@ func BearerToken(authorization string) (token string, ours bool) {
 	return strings.TrimLeft(rest, " "), true
 }
 
-// serviceToken is the token of a Bearer header that names an internal caller, known or not.
-func serviceToken(authorization string) (token string, ours bool) {
+// ServiceToken is the token of a Bearer header that names an internal caller, known or not.
+func ServiceToken(authorization string) (token string, ours bool) {
 	token, ours = BearerToken(authorization)
 	return token, ours && strings.HasPrefix(token, ServicePrefix)
 }
@@ -34,7 +38,7 @@ func serviceToken(authorization string) (token string, ours bool) {
 // holdsServiceToken reports whether something that begins as a service token stands anywhere in an Authorization header,
 // whatever the scheme and however it is spaced: more than BearerToken understands, for this decides what a backend must
 // not be shown. Where the prefix follows a letter or anything else that a token is made of, it is a part of another one.
-// The printed configurations say the same as a regular expression.
+// ServiceTokens says the same.
 func holdsServiceToken(authorization string) bool {
 	for at := 0; ; {
 		i := strings.Index(authorization[at:], ServicePrefix)

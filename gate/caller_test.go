@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -138,7 +139,7 @@ func TestSPIFFE(t *testing.T) {
 // TestOneBearer: whatever is a service token to one reader is a session's to none, and whatever BearerToken takes for one
 // is kept from backends.
 func TestOneBearer(t *testing.T) {
-	all := newHeaders(t)
+	all, pattern := newHeaders(t), regexp.MustCompile(gate.ServiceTokens)
 	rapid.Check(t, func(t *rapid.T) {
 		piece := rapid.SampledFrom([]string{"Bearer", "bearer", "BEARER", "Basic", " ", "  ", "\t", "ushi_", "USHI_", "abc", ".", "=", ",", "\"", "-", "%75shi_", ""})
 		value := strings.Join(rapid.SliceOfN(piece, 0, 8).Draw(t, "pieces"), "")
@@ -146,6 +147,9 @@ func TestOneBearer(t *testing.T) {
 		headers, r := all, new(gate.Request)
 		headers.Collect(r, "authorization", value)
 		removed := strings.Contains(fmt.Sprint(removedFrom(headers, r)), "authorization")
+		if removed != pattern.MatchString(value) {
+			t.Errorf("%q is removed: %v, and the regular expression says otherwise", value, removed)
+		}
 		if ours && strings.HasPrefix(token, gate.ServicePrefix) && !removed {
 			t.Errorf("%q reaches the backend", value)
 		}
@@ -163,6 +167,9 @@ func TestOneBearer(t *testing.T) {
 		headers.Collect(r, "Authorization", value)
 		if got := strings.Contains(fmt.Sprint(removedFrom(headers, r)), "authorization"); got != want {
 			t.Errorf("%q is removed: %v", value, got)
+		}
+		if pattern.MatchString(value) != want {
+			t.Errorf("%q and the regular expression", value)
 		}
 	}
 }

@@ -61,6 +61,9 @@ func New(c Config) (*Gate, error) {
 // Headers knows the identity headers' names; edges collect with it.
 func (g *Gate) Headers() *Headers { return g.config.Headers }
 
+// HasCallers reports whether there are internal callers, whose tokens proxies must keep from backends.
+func (g *Gate) HasCallers() bool { return g.config.Callers != nil && len(g.config.Callers.all) > 0 }
+
 // SetPolicy swaps the rules; requests already being judged keep the old ones.
 func (g *Gate) SetPolicy(p *Policy) { g.policy.Store(p) }
 

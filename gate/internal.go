@@ -17,7 +17,7 @@ import (
 func (g *Gate) caller(r *Request) (*Caller, Reason) {
 	callers := g.config.Callers
 	peer := callers.bySPIFFE(r.SPIFFE)
-	if token, ours := serviceToken(r.Authorization); ours {
+	if token, ours := ServiceToken(r.Authorization); ours {
 		c := callers.byToken(token)
 		switch {
 		case c == nil:

@@ -4,6 +4,8 @@ package gatetest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,10 +99,10 @@ func (s *Resolver) Resolve(ctx context.Context, c gate.Credential) (*gate.Princi
 	return p, nil
 }
 
-// named is somebody without a session; of several principals of one user, any.
+// named is somebody without a session; of several principals of one user, that of the first token.
 func (s *Resolver) named(userID string) *gate.Principal {
-	for _, p := range s.known {
-		if p.User.ID == userID && userID != "" {
+	for _, token := range slices.Sorted(maps.Keys(s.known)) {
+		if p := s.known[token]; p.User.ID == userID && userID != "" {
 			return &gate.Principal{User: p.User, Memberships: p.Memberships}
 		}
 	}
