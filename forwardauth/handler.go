@@ -33,7 +33,7 @@ type Handler struct {
 	checks  sync.Pool
 
 	spelled bool // whether every identity header's name is written as net/http would write it
-	echoes  bool // whether an allow says the Authorization that the backend may see: see authorized
+	echoes  bool // whether there were internal callers at the start: see authorized
 }
 
 // New makes a Handler.

@@ -14,6 +14,7 @@ type Gate struct {
 	config  Config
 	memory  Recaller // the resolver, if it remembers
 	policy  atomic.Pointer[Policy]
+	callers atomic.Pointer[Callers]
 	sliding *sliding // nil: the gate only reads
 }
 
@@ -55,6 +56,7 @@ func New(c Config) (*Gate, error) {
 	g := &Gate{config: c, sliding: sliding}
 	g.memory, _ = c.Resolver.(Recaller)
 	g.policy.Store(c.Policy)
+	g.callers.Store(c.Callers)
 	return g, nil
 }
 
@@ -62,7 +64,13 @@ func New(c Config) (*Gate, error) {
 func (g *Gate) Headers() *Headers { return g.config.Headers }
 
 // HasCallers reports whether there are internal callers, whose tokens proxies must keep from backends.
-func (g *Gate) HasCallers() bool { return g.config.Callers != nil && len(g.config.Callers.all) > 0 }
+func (g *Gate) HasCallers() bool {
+	callers := g.callers.Load()
+	return callers != nil && len(callers.all) > 0
+}
+
+// SetCallers swaps the internal callers: a token whose hash is gone proves nothing any more.
+func (g *Gate) SetCallers(c *Callers) { g.callers.Store(c) }
 
 // SetPolicy swaps the rules; requests already being judged keep the old ones.
 func (g *Gate) SetPolicy(p *Policy) { g.policy.Store(p) }

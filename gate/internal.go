@@ -15,7 +15,7 @@ import (
 // caller finds the internal caller that a request proves to come from; none, where it is anybody's. A reason says why it
 // must not pass; the caller is then the one that it proved to be, if any.
 func (g *Gate) caller(r *Request) (*Caller, Reason) {
-	callers := g.config.Callers
+	callers := g.callers.Load()
 	peer := callers.bySPIFFE(r.SPIFFE)
 	if token, ours := ServiceToken(r.Authorization); ours {
 		c := callers.byToken(token)
