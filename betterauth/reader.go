@@ -61,7 +61,7 @@ func NewReader(c Config) (*Reader, error) {
 // Read implements gate.Reader. A Credential's token never shares memory with a prover; with the request's texts it may,
 // which nobody can change.
 func (rd *Reader) Read(r *gate.Request) (gate.Credentials, error) {
-	if token, ours := bearerToken(r.Authorization); ours {
+	if token, ours := gate.BearerToken(r.Authorization); ours {
 		return rd.readBearer(token)
 	}
 	return rd.readCookies(r.Cookies)

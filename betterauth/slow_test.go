@@ -235,7 +235,7 @@ func TestWhatIsSignedIsRead(t *testing.T) {
 			t.Fatalf("cookie: got %q, want %q", got, token)
 		}
 	})
-	visible := rapid.StringMatching(`[!-+\x2d/-~]{1,512}`).Filter(func(s string) bool { return !strings.HasPrefix(s, servicePrefix) })
+	visible := rapid.StringMatching(`[!-+\x2d/-~]{1,512}`).Filter(func(s string) bool { return !strings.HasPrefix(s, gate.ServicePrefix) })
 	rapid.Check(t, func(t *rapid.T) {
 		token := visible.Draw(t, "token")
 		for _, authorization := range []string{"Bearer " + token, "Bearer " + Sign(rigSecret, token)} {

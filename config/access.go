@@ -71,6 +71,8 @@ type Rule struct {
 	// Who may pass: `required`, somebody signed in; `optional`, anybody, with identity where there is one; `public`,
 	// anybody, and identity is never looked up.
 	Access string `yaml:"access" enum:"required,optional,public"`
+	// Whether an internal caller that names no user passes as itself.
+	Internal bool `yaml:"internal"`
 	// Whether an organization is demanded: `required` (or `true`).
 	Org Demand `yaml:"org"`
 	// One of these roles in that organization; implies `org`.

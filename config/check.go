@@ -20,12 +20,14 @@ func check(c *Config, f *findings) {
 	checkHeaders(c, f)
 	checkOrganization(c, f)
 	policy := checkRules(c, f)
+	checkInternal(c, f)
 	checkLimits(c, f)
 	checkOAuth(c, f)
 	checkLater(c, f)
 	if c.Enabled && !Refused(f.problems) {
 		warnRules(c, policy, f)
 		warnSignIn(c, policy, f)
+		warnCallers(c, f)
 	}
 }
 

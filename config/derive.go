@@ -25,7 +25,7 @@ func (c *Config) gateRules() []gate.Rule {
 	for i, r := range c.Rules {
 		access, _ := gate.ParseAccess(r.Access) // what is no word of ours is required
 		rules[i] = gate.Rule{
-			Name: r.Name, Host: r.Host, Path: r.Path, Methods: r.Methods, Access: access, Org: bool(r.Org),
+			Name: r.Name, Host: r.Host, Path: r.Path, Methods: r.Methods, Access: access, Internal: r.Internal, Org: bool(r.Org),
 			OrgRoles: r.OrgRoles, UserRoles: r.UserRoles, Fresh: r.Fresh,
 		}
 	}

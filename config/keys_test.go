@@ -159,7 +159,7 @@ func TestLaterKeysAreRefusedWhenSet(t *testing.T) {
 			}
 		}
 	}
-	for _, section := range []string{"provision", "internal", "headers"} {
+	for _, section := range []string{"provision", "headers"} {
 		if !refused[section] {
 			t.Errorf("nothing of %s is refused", section)
 		}

@@ -69,28 +69,6 @@ type ProvisionMembers struct {
 	Update bool `yaml:"update"`
 }
 
-// Internal is services that may speak for users.
-type Internal struct {
-	// Who they are, and how they prove it.
-	Callers []Caller `yaml:"callers" later:"serving internal callers"`
-}
-
-// Caller is one service.
-type Caller struct {
-	// As `X-Internal-Caller` names it.
-	Name string `yaml:"name"`
-	// SHA-256 of its tokens, in hex.
-	TokenSHA256 []string `yaml:"token_sha256"`
-	// SPIFFE ids Envoy may report.
-	SPIFFE []string `yaml:"spiffe"`
-	// User ids it may speak for. Empty: any.
-	Users []string `yaml:"users"`
-	// Organization ids it may act in. Empty: any.
-	Organizations []string `yaml:"organizations"`
-	// Rules it may meet. Empty: any.
-	Rules []string `yaml:"rules"`
-}
-
 // checkLater refuses what is set and does nothing yet: a setting without effect would be believed.
 func checkLater(c *Config, f *findings) {
 	var walk func(v reflect.Value, path string)

@@ -170,13 +170,43 @@ usher.yaml:5:35: cache.ttl_unnotified: 2m: a revoked session may pass as long as
 `},
 		{name: "later versions", yaml: rest + `headers: { ids: business }
 provision: { users: { table: users }, organizations: {} }
-internal: { callers: [ { name: agent } ] }
-rules: [ { path: /internal/**, internal: true } ]
 `, want: `
 usher.yaml:3:17: headers.ids: business: making business rows is not in this version yet; remove the key, so that nobody believes in it
 usher.yaml:4:14: provision.users: making business rows is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:5:13: internal.callers: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:6:32: rules[0].internal: serving internal callers is not in this version yet; remove the key, so that nobody believes in it
+`},
+		{name: "internal callers", yaml: strings.Replace(rest, "postgres://", "redis://", 1) + `listen: { grpc: off }
+headers: { names: { user_id: "" } }
+rules:
+  - { name: jobs, path: /jobs/**, internal: true }
+  - { path: /pages/**, access: public, internal: true }
+  - { path: /more/**, internal: maybe }
+internal:
+  callers:
+    - { name: agent }
+    - { name: "a b", token_sha256: [` + sixtyFour("a") + `, ` + sixtyFour("A") + `, abc] }
+    - { name: agent, token_sha256: [` + sixtyFour("b") + `], rules: [jbos, ""], users: [""], organizations: [" o1"] }
+    - { name: leaked, token_sha256: [ushi_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA] }
+    - { name: mesh, spiffe: ["spiffe://*/x", prod/x, "spiffe://prod/x"], tokens: [] }
+`, want: `
+usher.yaml:7:50: rules[1].internal: a public rule asks nobody, so it cannot tell callers from others; use optional or required
+usher.yaml:8:33: rules[2].internal: "maybe": must be true or false
+usher.yaml:10:3: internal.callers: no header carries user_id, so a caller could name nobody; give it a name in headers.names
+usher.yaml:10:3: internal.callers: a storage of the kind redis finds people by their sessions only; a caller can name users where store.url is a database
+usher.yaml:11:7: internal.callers[0]: "agent" has neither token_sha256 nor spiffe, so nobody could prove to be it
+usher.yaml:12:15: internal.callers[1].name: "a b": use letters, digits, -, _ and .
+usher.yaml:12:22: internal.callers[1].token_sha256: 3 hashes; write two at most, the old one and the new one
+usher.yaml:12:22: internal.callers[1].token_sha256: AAAAAAAA… is there twice; each token is one caller's
+usher.yaml:12:22: internal.callers[1].token_sha256: write the 64 hexadecimal digits that ` + "`" + `usher internal add` + "`" + ` printed
+usher.yaml:13:15: internal.callers[2].name: "agent" names two callers
+usher.yaml:13:112: internal.callers[2].rules[0]: "jbos": no rule has this name; did you mean jobs?
+usher.yaml:13:118: internal.callers[2].rules[1]: "": no rule has this name
+usher.yaml:13:131: internal.callers[2].users[0]: "": write an id, without spaces around it
+usher.yaml:13:152: internal.callers[2].organizations[0]: " o1": write an id, without spaces around it
+usher.yaml:14:23: internal.callers[3].token_sha256: this is a token itself; write its SHA-256, and make a new one with ` + "`" + `usher internal add` + "`" + `, for this one was shown
+usher.yaml:15:21: internal.callers[4].spiffe: "spiffe://*/x": a trust domain has lower-case letters, digits, -, . and _, and no *
+usher.yaml:15:21: internal.callers[4].spiffe: "prod/x": write it as spiffe://trust-domain/path
+usher.yaml:15:21: internal.callers[4].spiffe: only Envoy's gRPC ext_authz reports certificates, and listen.grpc is off
+usher.yaml:15:74: internal.callers[4].tokens: unknown key; docs/configuration.md lists them
 `},
 		{name: "providers", yaml: rest + `oauth: { providers: {
   googel: { client_id: x, client_secret: y },
@@ -332,3 +362,6 @@ env USHER_TRUSTED_PROXIES: trusted_proxies[1]: "::/0" trusts everybody, so anybo
 		})
 	}
 }
+
+// sixtyFour is as long as a hash in hex.
+func sixtyFour(digit string) string { return strings.Repeat(digit, 64) }

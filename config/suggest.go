@@ -76,9 +76,6 @@ func unknownKey(key string, siblings []string) string {
 	if key == "better_auth.advanced" {
 		return "unknown key; members of Better Auth's `advanced` stand directly below better_auth"
 	}
-	if strings.HasPrefix(key, "rules[") && name == "internal" {
-		return notYet("serving internal callers")
-	}
 	if slices.Contains(siblings, snake(name)) {
 		return "unknown key; did you mean " + snake(name) + "?"
 	}

@@ -42,6 +42,14 @@ func TestWarnings(t *testing.T) {
 		{"a file is a file", "rules:\n" + open + "  - { path: /export.csv, org: required }\n", ""},
 		{"everything below", "rules:\n" + open + "  - { name: admin, path: /admin/**, user_roles: [admin] }\n", ""},
 		{
+			"a door for callers, and none of them", "rules:\n" + open + "  - { path: /jobs/**, internal: true }\n",
+			"usher.yaml:6:33: rules[2].internal: lets callers in, and internal.callers names none\n",
+		},
+		{
+			"a door for callers that asks for a user's role", "internal: { callers: [ { name: a, token_sha256: [" + sixtyFour("a") + "] } ] }\nrules:\n" + open + "  - { path: /jobs/**, internal: true, org_roles: [owner], fresh: 1h }\n",
+			"usher.yaml:7:33: rules[2].internal: lets no caller in as itself, for the rule has fresh, org_roles, which only a user can meet\n",
+		},
+		{
 			"nobody may ask", "trusted_proxies: []\n",
 			"usher.yaml:3:1: trusted_proxies: is empty, so nobody may ask and every request is refused; name your proxies\n",
 		},

@@ -15,6 +15,7 @@ import (
 func FuzzCheckRequest(f *testing.F) {
 	for _, q := range []*authv3.CheckRequest{
 		{},
+		asking("GET", "/feed", "authorization", "Bearer "+serviceToken, "x-user-id", "u-alice"), asking("GET", "/private", "x-user-id", "u-bob"),
 		asking("GET", "/public/x"), asking("GET", "/private", "cookie", "session=alice", "x-user-id", "evil", "x_user_id", "evil"),
 		asking("POST", "/feed?x", "authorization", "Bearer bob", "x-org-id", "acme", "x.org.id", "evil"),
 		asking("GET", "/private", "accept", "text/html", "upgrade", "websocket", "connection", "upgrade, x-user-id"),
@@ -25,9 +26,12 @@ func FuzzCheckRequest(f *testing.F) {
 			f.Add([]byte(marshal(f, listed(q))))
 			q.Attributes.ContextExtensions = map[string]string{"rule": "admin"}
 			f.Add([]byte(marshal(f, q)))
+			q.Attributes.Source.Principal = "spiffe://prod/agent"
+			f.Add([]byte(marshal(f, q)))
+			f.Add(append([]byte(marshal(f, q)), marshal(f, q)...)) // what comes twice is merged
 		}
 	}
-	s, _ := newServer(f)
+	s, _ := newServer(f, func(c *gate.Config) { c.Callers = agents(f) })
 	ctx := from("10.0.0.7")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got := decode(t, s.answer(ctx, question(raw)))
@@ -42,6 +46,7 @@ func FuzzCheckRequest(f *testing.F) {
 		for token := range people() {
 			credential = credential || strings.Contains(string(raw), token)
 		}
+		credential = credential || strings.Contains(string(raw), serviceToken) || strings.Contains(string(raw), "spiffe://prod/agent")
 		if len(got.GetOkResponse().GetHeaders()) > 0 && !credential {
 			t.Errorf("nobody passes as %v", got.GetOkResponse().GetHeaders())
 		}
@@ -67,6 +72,7 @@ func compare(t *testing.T, s *Server, raw []byte) {
 	}
 	http := q.GetAttributes().GetRequest().GetHttp()
 	if r.Method != http.GetMethod() || r.Target != http.GetPath() || r.Host != http.GetHost() || r.Scheme != http.GetScheme() ||
+		r.SPIFFE != q.GetAttributes().GetSource().GetPrincipal() ||
 		r.Rule != q.GetAttributes().GetContextExtensions()["rule"] && r.Rule == "" {
 		t.Errorf("read as %+v, by generated code as %v", r, q)
 	}

@@ -18,6 +18,7 @@ const (
 	attributeRequest    protowire.Number = 4 // AttributeContext.request
 	attributeExtensions protowire.Number = 10
 	peerAddress         protowire.Number = 1 // Peer.address
+	peerPrincipal       protowire.Number = 4 // Peer.principal
 	addressSocket       protowire.Number = 1 // Address.socket_address
 	socketAddress       protowire.Number = 2 // SocketAddress.address
 	requestHTTP         protowire.Number = 2 // AttributeContext.Request.http
@@ -95,7 +96,13 @@ func (m *message) attributes(f field) bool {
 	return true
 }
 
+// peer reads who is at the other end of Envoy's connection: its address, and the first name of its certificate, a URI
+// if there is one. Envoy makes both itself, of no header.
 func (m *message) peer(f field) bool {
+	if f.number == peerPrincipal {
+		m.q.SPIFFE = f.value
+		return true
+	}
 	return f.number != peerAddress || each(f.value, func(f field) bool {
 		return f.number != addressSocket || each(f.value, func(f field) bool {
 			if f.number == socketAddress {

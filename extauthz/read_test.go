@@ -33,6 +33,7 @@ func TestFieldNumbers(t *testing.T) {
 		{attributes, "request", attributeRequest},
 		{attributes, "context_extensions", attributeExtensions},
 		{(&authv3.AttributeContext_Peer{}).ProtoReflect().Descriptor(), "address", peerAddress},
+		{(&authv3.AttributeContext_Peer{}).ProtoReflect().Descriptor(), "principal", peerPrincipal},
 		{(&corev3.Address{}).ProtoReflect().Descriptor(), "socket_address", addressSocket},
 		{(&corev3.SocketAddress{}).ProtoReflect().Descriptor(), "address", socketAddress},
 		{(&authv3.AttributeContext_Request{}).ProtoReflect().Descriptor(), "http", requestHTTP},

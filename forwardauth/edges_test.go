@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -182,7 +183,27 @@ func askForwarded(t *testing.T, w *world, o original, name, query string) outcom
 	if out.status != 200 {
 		return out
 	}
-	return out.passed(w, o.lines)
+	out = out.passed(w, o.lines)
+	if name == "traefik" { // authResponseHeaders names it
+		delete(out.backend, "authorization")
+		if values := out.answer.Values("Authorization"); len(values) > 0 {
+			out.backend["authorization"] = values
+		}
+	} else if out.answer.Get("Authorization") != "" {
+		t.Errorf("%s is told the credential again", name)
+	} else { // the printed configuration drops it
+		dropServiceToken(out.backend)
+	}
+	return out
+}
+
+// serviceTokens is the regular expression of the printed configurations.
+var serviceTokens = regexp.MustCompile(gate.ServiceTokens)
+
+func dropServiceToken(backend map[string][]string) {
+	if slices.ContainsFunc(backend["authorization"], serviceTokens.MatchString) {
+		delete(backend, "authorization")
+	}
 }
 
 func askNginx(t *testing.T, w *world, o original) outcome {
@@ -199,7 +220,13 @@ func askNginx(t *testing.T, w *world, o original) outcome {
 		gate.Header{Name: "X-Original-URL", Value: o.scheme + "://" + o.host + port + o.target})
 	out := w.send(t, o.peer, "GET", "/gate/nginx"+at(o.rule), "gate", lines)
 	if out.status == 200 {
-		return out.passed(w, o.lines)
+		echoed := out.answer.Values("Authorization") // ingress-nginx sets it from here
+		out = out.passed(w, o.lines)
+		dropServiceToken(out.backend)
+		if strings.Join(echoed, "|") != strings.Join(out.backend["authorization"], "|") {
+			t.Errorf("the backend gets Authorization %q of nginx, and %q of ingress-nginx", out.backend["authorization"], echoed)
+		}
+		return out
 	}
 	if out.status == 400 {
 		return out // of net/http; nginx makes 500 of it

@@ -16,6 +16,9 @@ func (w *world) nobodyPasses(t *testing.T, target, raw string) {
 	for token := range people() {
 		credential = credential || strings.Contains(raw, token)
 	}
+	for _, token := range serviceTokensOf() {
+		credential = credential || strings.Contains(raw, token)
+	}
 	for _, path := range []string{
 		"/gate/traefik", "/gate/caddy", "/gate/haproxy", "/gate/nginx", "/gate/nginx/answer", "/gate/envoy" + target,
 	} {
@@ -35,6 +38,9 @@ func (w *world) nobodyPasses(t *testing.T, target, raw string) {
 			if got.answer.Get(name) != "" && (got.status != 200 || !credential) {
 				t.Errorf("%s: %d with %s: %q", path, got.status, name, got.answer.Get(name))
 			}
+		}
+		if strings.Contains(got.answer.Get("Authorization"), gate.ServicePrefix) && serviceTokens.MatchString(got.answer.Get("Authorization")) {
+			t.Errorf("%s: a service token is said back: %q", path, raw)
 		}
 		if got.status != 200 {
 			continue

@@ -33,6 +33,7 @@ type Handler struct {
 	checks  sync.Pool
 
 	spelled bool // whether every identity header's name is written as net/http would write it
+	echoes  bool // whether there were internal callers at the start: see authorized
 }
 
 // New makes a Handler.
@@ -50,7 +51,7 @@ func New(c Config) (*Handler, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	spelled := !slices.ContainsFunc(c.Gate.Headers().Names(), func(name string) bool { return http.CanonicalHeaderKey(name) != name })
-	return &Handler{gate: c.Gate, proxies: c.Proxies, tickets: tickets{c.TicketKey, c.Now}, log: c.Log, spelled: spelled}, nil
+	return &Handler{gate: c.Gate, proxies: c.Proxies, tickets: tickets{c.TicketKey, c.Now}, log: c.Log, spelled: spelled, echoes: c.Gate.HasCallers()}, nil
 }
 
 // dialect is how one proxy says what the original request was, and what it makes of an answer.

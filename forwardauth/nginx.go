@@ -17,7 +17,7 @@ func nginx() dialect {
 		read:   original,
 		write: func(h *Handler, c *check, d gate.Decision, a *gate.Answer) reply {
 			if a.Verdict == gate.Allow {
-				return c.plain(a)
+				return h.authorized(c, a) // for ingress-nginx; nginx itself has a map
 			}
 			out := reply{status: http.StatusForbidden}
 			if a.Verdict == gate.SignIn {

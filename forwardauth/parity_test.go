@@ -105,6 +105,17 @@ func (c parityCase) checkBackend(t *testing.T, w *world, got outcome, want map[s
 			have[name] = strings.Join(values, "|")
 		}
 	}
+	for _, value := range got.backend["authorization"] {
+		if strings.Contains(value, "ushi_") {
+			t.Errorf("the backend is shown a service token: %q", value)
+		}
+	}
+	for _, line := range c.original.lines {
+		if strings.EqualFold(line.Name, "authorization") && line.Value != "" && !strings.Contains(line.Value, "ushi_") && !c.disabled &&
+			!slices.Contains(got.backend["authorization"], line.Value) {
+			t.Errorf("the backend is not shown the client's %q", line.Value)
+		}
+	}
 	if !maps.Equal(have, want) {
 		t.Errorf("the backend is told\n%v, want\n%v", have, want)
 	}

@@ -3,6 +3,7 @@ package forwardauth
 import (
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/usherauth/usher/gate"
 )
@@ -23,6 +24,21 @@ func (c *check) plain(a *gate.Answer) reply {
 	}
 	if !c.spelled {
 		out.known = 0
+	}
+	return out
+}
+
+// authorized is plain for a proxy that cannot drop a header by its value, but replaces every header that its configuration
+// names with the answer's, or with nothing. Where there are internal callers the printed one names Authorization; so the
+// client's is said back, unless a service token is in it, or anything that could not be one line. That goes on when the
+// last caller is taken away: the proxy's configuration still names the header then.
+func (h *Handler) authorized(c *check, a *gate.Answer) reply {
+	out := c.plain(a)
+	if !h.echoes && !h.gate.HasCallers() || a.Verdict != gate.Allow || c.q.Authorization == "" || c.q.Fault != "" || slices.Contains(a.Remove, "authorization") {
+		return out
+	}
+	if line := (gate.Header{Name: "Authorization", Value: c.q.Authorization}); sound([]gate.Header{line}) {
+		out.lines = append(out.lines, line)
 	}
 	return out
 }

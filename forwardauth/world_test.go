@@ -1,9 +1,12 @@
 package forwardauth_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +65,17 @@ var identities = map[string]map[string]string{
 		"x-user-role": "user", "x-session-id": "s-alice", "x-org-id": "o-other", "x-org-slug": "other",
 		"x-org-name": "Other", "x-org-role": "member", "x-auth-method": "cookie",
 	},
+	"agent": {"x-auth-method": "internal", "x-internal-caller": "agent"},
+	"alice-by-agent": {
+		"x-user-id": "u-alice", "x-user-email": "alice@app.test", "x-user-email-verified": "true", "x-user-name": "Alice",
+		"x-user-role": "user", "x-org-id": "o-acme", "x-org-slug": "acme", "x-org-name": "Acme", "x-org-role": "owner",
+		"x-auth-method": "internal", "x-internal-caller": "agent",
+	},
+	"alice@other-by-agent": {
+		"x-user-id": "u-alice", "x-user-email": "alice@app.test", "x-user-email-verified": "true", "x-user-name": "Alice",
+		"x-user-role": "user", "x-org-id": "o-other", "x-org-slug": "other", "x-org-name": "Other", "x-org-role": "member",
+		"x-auth-method": "internal", "x-internal-caller": "agent",
+	},
 	"zoe": {
 		"x-user-id": "u-zoe", "x-user-email": "zoe@app.test", "x-user-email-verified": "false",
 		"x-user-name": "Zo%C3%AB%20100%25", "x-session-id": "s-zoe", "x-auth-method": "bearer",
@@ -72,6 +86,8 @@ func rules() []gate.Rule {
 	return []gate.Rule{
 		{Path: "/public/**", Access: gate.Open},
 		{Path: "/feed", Access: gate.Optional},
+		{Path: "/jobs", Internal: true},
+		{Path: "/jobs/optional", Access: gate.Optional, Internal: true},
 		{Name: "admin", Path: "/admin/**", OrgRoles: []string{"owner", "admin"}},
 		{Name: "fresh", Path: "/fresh", Fresh: 15 * time.Minute},
 		{Host: "free.test", Access: gate.Open},
@@ -79,6 +95,11 @@ func rules() []gate.Rule {
 		{Path: "/café", Access: gate.Open},
 		{Path: "/a ", Access: gate.Open},
 	}
+}
+
+// serviceTokensOf are two of agent and one of mailer.
+func serviceTokensOf() []string {
+	return []string{"ushi_" + strings.Repeat("A", 43), "ushi_" + strings.Repeat("B", 43), "ushi_" + strings.Repeat("M", 43)}
 }
 
 // world is a gate with both kinds of edges in front of it.
@@ -101,9 +122,19 @@ func newWorld(t testing.TB, adjust ...func(*gate.Config)) *world {
 	must(t, err)
 	proxies, err := gate.NewProxies([]string{"10.0.0.0/8", "127.0.0.0/8"})
 	must(t, err)
+	var sums []string
+	for _, token := range serviceTokensOf() {
+		sum := sha256.Sum256([]byte(token))
+		sums = append(sums, hex.EncodeToString(sum[:]))
+	}
+	callers, err := gate.NewCallers([]gate.Caller{
+		{Name: "agent", TokenSHA256: sums[:2]},
+		{Name: "mailer", TokenSHA256: sums[2:], Users: []string{"u-zoe"}, Organizations: []string{"o-other"}},
+	})
+	must(t, err)
 	w := &world{sessions: gatetest.NewResolver(people()), headers: headers}
 	config := gate.Config{
-		Reader: gatetest.Reader{}, Resolver: w.sessions, Headers: headers, Policy: policy, Origins: origins,
+		Reader: gatetest.Reader{}, Resolver: w.sessions, Callers: callers, Headers: headers, Policy: policy, Origins: origins,
 		OrgSources: []gate.OrgSource{gate.OrgFromHeader, gate.OrgFromActive, gate.OrgFromFirst},
 		SignInURL:  signInURL, Timeout: 50 * time.Millisecond, Now: func() time.Time { return now },
 	}

@@ -168,6 +168,12 @@ func (h *Headers) identify(a *Answer, d *Decision) {
 // field is what the decision says about a field; empty: nothing.
 func (d *Decision) field(f Field) string {
 	p, m := d.Principal, d.Membership
+	if f == InternalCaller && d.Method == ByInternal {
+		return d.Caller
+	}
+	if f == AuthMethod && d.Method == ByInternal {
+		return string(d.Method)
+	}
 	if p == nil {
 		return ""
 	}
@@ -222,8 +228,8 @@ func (a *Answer) sets(name string) bool {
 	return false
 }
 
-// remove finds what must not reach the backend from the client: identity headers this answer does not set, and every
-// alias of any, also of those it sets.
+// remove finds what must not reach the backend from the client: identity headers this answer does not set, every alias of
+// any, also of those it sets, and a service token.
 func (h *Headers) remove(a *Answer, r *Request) {
 	for _, names := range [...][]string{r.Sent, r.Aliases, h.always} {
 		for _, name := range names {
@@ -232,18 +238,31 @@ func (h *Headers) remove(a *Answer, r *Request) {
 			}
 		}
 	}
+	if r.serviceToken || holdsServiceToken(r.Authorization) {
+		a.Remove = append(a.Remove, "authorization")
+	}
 }
 
 // Fact is one entry of Envoy's dynamic metadata, and of a log line: never a credential.
 type Fact struct{ Name, Value string }
 
-// Facts are the names of contract section 4: user_id, org_id, org_role, session_id, auth_method, reason.
+// Facts are the names of contract section 4: user_id, org_id, org_role, session_id, auth_method, reason; and
+// internal_caller.
 func (d Decision) Facts() []Fact { return d.AppendFacts(make([]Fact, 0, 6)) }
 
 // AppendFacts is Facts, added to a list.
 func (d *Decision) AppendFacts(facts []Fact) []Fact {
 	if p := d.Principal; p != nil {
-		facts = append(facts, Fact{"user_id", p.User.ID}, Fact{"session_id", p.Session.ID}, Fact{"auth_method", string(d.Method)})
+		facts = append(facts, Fact{"user_id", p.User.ID})
+		if d.Method != ByInternal {
+			facts = append(facts, Fact{"session_id", p.Session.ID}, Fact{"auth_method", string(d.Method)})
+		}
+	}
+	if d.Method == ByInternal {
+		facts = append(facts, Fact{"auth_method", string(d.Method)})
+	}
+	if d.Caller != "" {
+		facts = append(facts, Fact{"internal_caller", d.Caller})
 	}
 	if m := d.Membership; m != nil {
 		facts = append(facts, Fact{"org_id", m.OrganizationID}, Fact{"org_role", string(m.Roles)})

@@ -30,6 +30,7 @@ type Decision struct {
 	Reason     Reason
 	Rule       string      // label of the rule that was applied; empty when none was reached
 	Method     Method      // how somebody proved who they are; empty for nobody
+	Caller     string      // the internal caller that the request proved to come from; the backend is told where Method says so
 	Principal  *Principal  // nil for nobody
 	Membership *Membership // the organization acted under; nil for none
 	Cookie     SetCookie   // tells the browser that its session lasts longer now; zero: nothing to tell

@@ -14,6 +14,7 @@ type Gate struct {
 	config  Config
 	memory  Recaller // the resolver, if it remembers
 	policy  atomic.Pointer[Policy]
+	callers atomic.Pointer[Callers]
 	sliding *sliding // nil: the gate only reads
 }
 
@@ -23,6 +24,7 @@ type Config struct {
 	Resolver   Resolver
 	Headers    *Headers
 	Policy     *Policy       // nil: everything demands a session
+	Callers    *Callers      // services that may speak for users; nil: none
 	OrgSources []OrgSource   // in the order they are asked; empty: no organization is ever chosen
 	Origins    Origins       // besides the request's own
 	Paths      PathRules     // zero: every odd path is refused
@@ -54,11 +56,21 @@ func New(c Config) (*Gate, error) {
 	g := &Gate{config: c, sliding: sliding}
 	g.memory, _ = c.Resolver.(Recaller)
 	g.policy.Store(c.Policy)
+	g.callers.Store(c.Callers)
 	return g, nil
 }
 
 // Headers knows the identity headers' names; edges collect with it.
 func (g *Gate) Headers() *Headers { return g.config.Headers }
+
+// HasCallers reports whether there are internal callers, whose tokens proxies must keep from backends.
+func (g *Gate) HasCallers() bool {
+	callers := g.callers.Load()
+	return callers != nil && len(callers.all) > 0
+}
+
+// SetCallers swaps the internal callers: a token whose hash is gone proves nothing any more.
+func (g *Gate) SetCallers(c *Callers) { g.callers.Store(c) }
 
 // SetPolicy swaps the rules; requests already being judged keep the old ones.
 func (g *Gate) SetPolicy(p *Policy) { g.policy.Store(p) }
@@ -120,6 +132,16 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 		return Decision{Verdict: Allow, Reason: Public, Rule: rule.label}
 	}
 
+	switch c, why := g.caller(r); {
+	case c == nil && why != "":
+		r.trace("credential", "a service token that is no caller's")
+		return Decision{Verdict: SignIn, Reason: why, Rule: rule.label}
+	case why != "":
+		r.trace("caller", c.Name, ", and somebody else at the same time")
+		return Decision{Reason: why, Method: ByInternal, Caller: c.Name, Rule: rule.label}
+	case c != nil:
+		return g.internal(ctx, r, c, rule, hostName, path, now)
+	}
 	credentials, err := g.config.Reader.Read(r)
 	switch {
 	case errors.Is(err, ErrNoCredential):
@@ -204,7 +226,7 @@ func checkMethod(method string) Reason {
 		return AmbiguousRequest
 	}
 	for i := range len(method) {
-		if c := method[i]; !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+		if !isTokenByte(method[i]) {
 			return AmbiguousRequest
 		}
 	}

@@ -215,6 +215,7 @@ const (
 	seenFetchMode
 	seenFetchDest
 	seenAnnounced
+	seenUser
 )
 
 // collected are the headers Collect reads besides those that carry identity. A test compares the list with the switches.
@@ -298,6 +299,7 @@ func (h *Headers) Collect(r *Request, name, value string) {
 	case "cookie":
 		r.Cookies = append(r.Cookies, value)
 	case "authorization":
+		r.serviceToken = r.serviceToken || holdsServiceToken(value)
 		single(r, seenAuthorization, &r.Authorization, value)
 	case "origin":
 		single(r, seenOrigin, &r.Origin, value)
@@ -338,7 +340,16 @@ func (h *Headers) spoken(r *Request, lower, name, value string, exact bool) {
 	if !slices.Contains(r.Sent, lower) {
 		r.Sent = append(r.Sent, lower)
 	}
-	if lower == h.org && value != "" { // some proxies deliver an absent header as an empty one
+	if value == "" {
+		return
+	}
+	if lower == h.lower[UserID] {
+		// A proven caller is told that it is not clear whom it means. To anybody else it makes no difference.
+		r.userUnclear = r.userUnclear || r.seen&seenUser != 0 || strings.IndexByte(value, ',') >= 0 || hasControl(value) || len(value) > maxValueBytes
+		r.seen |= seenUser
+		r.User = value
+	}
+	if lower == h.org { // some proxies deliver an absent header as an empty one
 		single(r, seenOrganization, &r.Organization, value)
 	}
 }

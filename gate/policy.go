@@ -51,6 +51,7 @@ type Rule struct {
 	Methods []string // upper case; GET includes HEAD; empty: any
 
 	Access    Access
+	Internal  bool          // an internal caller that names no user passes as itself
 	Org       bool          // an organization is demanded
 	OrgRoles  []string      // one of them in that organization; implies Org
 	UserRoles []string      // one of the user's own roles (admin plugin)
@@ -122,7 +123,7 @@ func NewPolicy(rules []Rule) (*Policy, error) {
 // RuleError is one problem of one rule.
 type RuleError struct {
 	Index   int    // of the rule, from 0
-	Field   string // name, host, path, methods, access, org, org_roles, user_roles, fresh
+	Field   string // name, host, path, methods, access, internal, org, org_roles, user_roles, fresh
 	Message string
 }
 
@@ -181,6 +182,9 @@ func (r *Rule) compile(index int) (problems []fieldProblem) {
 	}
 	if r.Access == Optional && (r.Org || len(r.OrgRoles) > 0 || len(r.UserRoles) > 0 || r.Fresh > 0) {
 		bad("access", "an optional rule lets anybody pass, so it cannot demand an organization, roles or freshness; use required")
+	}
+	if r.Access == Open && r.Internal {
+		bad("internal", "a public rule asks nobody, so it cannot tell callers from others; use optional or required")
 	}
 	return problems
 }

@@ -23,9 +23,12 @@ type Method string
 const (
 	ByCookie Method = "cookie"
 	ByBearer Method = "bearer"
+
+	ByInternal Method = "internal" // an internal caller said who it is
 )
 
-// Credential is a session token whose proof held. Only a Reader makes one, after checking it, so whoever holds a
+// Credential is a session token whose proof held, or, with ByInternal, the id of a user that an internal caller speaks
+// for: a Resolver must tell the two apart. Only a Reader makes one, after checking it, and the gate, so whoever holds a
 // Credential need not ask. It prints as a placeholder everywhere.
 type Credential struct {
 	method Method
@@ -36,10 +39,14 @@ type Credential struct {
 // tokens.
 func Proven(by Method, token string) Credential { return Credential{by, token} }
 
+// Named makes the Credential of a user that a proven internal caller speaks for. No session is looked up: what is found
+// is the user, who is there or not, with an empty Session.
+func Named(userID string) Credential { return Credential{ByInternal, userID} }
+
 // Method says how the token came.
 func (c Credential) Method() Method { return c.method }
 
-// Token is the secret itself, for a store's lookup and nothing else.
+// Token is the secret itself, or the user's id with ByInternal, for a store's lookup and nothing else.
 func (c Credential) Token() string { return c.token }
 
 func (c Credential) String() string { return "credential(redacted)" }
@@ -96,7 +103,7 @@ type Reader interface {
 	Read(r *Request) (Credentials, error)
 }
 
-// Resolver finds who holds a credential. It answers ErrNoSession when nobody does; any other error means that it could
+// Resolver finds who holds a credential, or is named by one (ByInternal). It answers ErrNoSession when nobody does; any other error means that it could
 // not find out, and the request is refused as unavailable. The Principal may be shared: nobody changes it. It must
 // honour ctx and be safe for concurrent use.
 type Resolver interface {
@@ -111,7 +118,7 @@ type Recaller interface {
 }
 
 // Principal is what the store knows about the holder of a session, judged anew on every request. A session whose user
-// is gone has an empty User.ID.
+// is gone has an empty User.ID; somebody who was named has an empty Session.
 type Principal struct {
 	Session     Session
 	User        User
@@ -130,6 +137,11 @@ type Session struct {
 	ActiveOrganization string // a preference, not an authorisation: it outlives the membership
 	ActiveTeam         string
 	ImpersonatedBy     string // the admin's user id, or empty
+}
+
+// isNone reports whether there is no session here.
+func (s *Session) isNone() bool {
+	return s.ID == "" && s.CreatedAt.IsZero() && s.ExpiresAt.IsZero() && s.ActiveOrganization == "" && s.ActiveTeam == "" && s.ImpersonatedBy == ""
 }
 
 // User is Better Auth's user row.

@@ -11,6 +11,7 @@ const (
 	Anonymous Reason = "ANONYMOUS" // the rule is optional and nobody is signed in
 	Preflight Reason = "PREFLIGHT" // a CORS preflight the backend may answer
 	Disabled  Reason = "DISABLED"  // AUTH_ENABLED=false
+	Internal  Reason = "INTERNAL"  // an internal caller, for a user or as itself, and everything the rule asks for
 )
 
 // Why nobody is signed in: 401, or a redirect to the sign-in page.
@@ -20,7 +21,8 @@ const (
 	BadBearer      Reason = "BAD_BEARER"
 	SessionUnknown Reason = "SESSION_UNKNOWN" // signed out, revoked, or never there
 	SessionExpired Reason = "SESSION_EXPIRED"
-	UserDeleted    Reason = "USER_DELETED" // the session outlived its user
+	UserDeleted    Reason = "USER_DELETED"   // the session outlived its user
+	UnknownCaller  Reason = "UNKNOWN_CALLER" // a service token that is no caller's
 )
 
 // Why somebody who is signed in may not pass: 403.
@@ -32,6 +34,9 @@ const (
 	UserRoleRequired Reason = "USER_ROLE_REQUIRED"
 	SessionNotFresh  Reason = "SESSION_NOT_FRESH"
 	InvalidOrigin    Reason = "INVALID_ORIGIN"
+	CallerNotAllowed Reason = "CALLER_NOT_ALLOWED" // beyond the limits of an internal caller
+	UserRequired     Reason = "USER_REQUIRED"      // an internal caller named no user
+	UserUnknown      Reason = "USER_UNKNOWN"       // an internal caller named somebody who is not there
 )
 
 // Why a request was not judged at all: 403.
@@ -68,6 +73,9 @@ var messages = map[Reason]string{
 	UserRoleRequired: "Your role does not allow this",
 	SessionNotFresh:  "This needs a recent sign-in; sign in again",
 	InvalidOrigin:    "This request comes from an origin that is not trusted",
+	CallerNotAllowed: "This service may not do that",
+	UserRequired:     "This needs a user; name one",
+	UserUnknown:      "There is no such user",
 	UntrustedProxy:   "The caller is not in trusted_proxies",
 	AmbiguousRequest: "The request can be read in more than one way",
 	AliasedHeader:    "A header looks like an identity header; remove it",

@@ -28,6 +28,7 @@ type Request struct {
 	Cookies       []string // Cookie lines, as received
 	Authorization string
 	Organization  string // what the client's organization header asks for; a wish, never a fact
+	User          string // what the client's user header says: for an internal caller to speak for; it means nothing else
 	Origin        string
 	Accept        string
 	FetchSite     string // Sec-Fetch-Site, and so on
@@ -37,6 +38,10 @@ type Request struct {
 	Override      string // X-HTTP-Method-Override and its like: the method some backends would act upon
 	Upgrade       bool   // an Upgrade or Sec-WebSocket-Key header was there
 	Connection    string // what Connection named, lines joined by commas
+
+	// SPIFFE is the principal of the certificate that the proxy's client has shown, as Envoy reports it over gRPC. No
+	// header ever says it.
+	SPIFFE string
 
 	ID     string     // X-Request-Id, for logs
 	Client netip.Addr // who asked, for logs; never decides
@@ -50,7 +55,9 @@ type Request struct {
 	// Trace, if set, hears every step of the decision. For `usher explain`; nil costs nothing.
 	Trace func(step, finding string)
 
-	seen uint16 // which single-valued headers were met
+	seen         uint16 // which single-valued headers were met
+	userUnclear  bool   // the user header says two things, or what no header can
+	serviceToken bool   // an Authorization line holds one
 }
 
 // Reset makes r the zero Request. The memory of its lists stays, and no text in it.

@@ -11,6 +11,7 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 	store := search{gate: g, ctx: ctx}
 	defer store.end()
 	var refused Reason
+	named := credentials.Method == ByInternal
 	for i := range credentials.n {
 		principal, err := store.find(credentials.list[i])
 		switch {
@@ -27,9 +28,11 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 			return Decision{Verdict: Unavailable, Reason: InternalError, Err: errors.New("gate: resolver answered nothing")}, used
 		}
 		switch {
+		case named && (!principal.Session.isNone() || principal.User.ID != credentials.list[i].token):
+			return Decision{Verdict: Unavailable, Reason: InternalError, Err: errors.New("gate: resolver answered another than the user that was named")}, used
 		case principal.User.ID == "":
 			refused = first(refused, UserDeleted)
-		case !principal.Session.ExpiresAt.After(now):
+		case !named && !principal.Session.ExpiresAt.After(now):
 			if r.Trace != nil {
 				r.trace("session", "ended ", ago(principal.Session.ExpiresAt, now))
 			}
@@ -40,8 +43,11 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 			return Decision{Verdict: Allow, Reason: SignedIn, Method: credentials.Method, Principal: principal}, credentials.list[i]
 		}
 	}
-	if credentials.Method == ByCookie {
+	switch credentials.Method {
+	case ByCookie:
 		return anonymous(rule, refused), used
+	case ByInternal:
+		return Decision{Reason: UserUnknown}, used
 	}
 	return Decision{Verdict: SignIn, Reason: refused}, used
 }

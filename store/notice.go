@@ -23,6 +23,15 @@ func UserTag(id string) Tag { return tag("user:", id) }
 // OrganizationTag is the tag of the organization with this id.
 func OrganizationTag(id string) Tag { return tag("organization:", id) }
 
+// KeyOf is the tag of what a credential leads to: the session with this token, or the answer about a user who was named.
+// The latter is of a kind of its own, which nothing ever changes by itself: what is known of a user changes with UserTag.
+func KeyOf(c gate.Credential) Tag {
+	if c.Method() == gate.ByInternal {
+		return tag("named:", c.Token())
+	}
+	return SessionTag(c.Token())
+}
+
 func tag(kind, name string) Tag {
 	var room [len("organization:") + MaxToken]byte // no allocation for anything that is really asked for
 	sum := sha256.Sum256(append(append(room[:0], kind...), name...))
@@ -40,10 +49,10 @@ func ParseTag(text string) (t Tag, ok bool) {
 
 func (t Tag) String() string { return hex.EncodeToString(t[:]) }
 
-// TagsOf are what the answer to this token depends on: the session, its user, and every organization the user is in.
-func TagsOf(token string, p *gate.Principal) []Tag {
+// TagsOf are what the answer to this credential depends on: the session, its user, and every organization the user is in.
+func TagsOf(c gate.Credential, p *gate.Principal) []Tag {
 	tags := make([]Tag, 0, 2+len(p.Memberships))
-	tags = append(tags, SessionTag(token))
+	tags = append(tags, KeyOf(c))
 	if p.User.ID != "" {
 		tags = append(tags, UserTag(p.User.ID))
 	}

@@ -32,7 +32,7 @@ func TestTags(t *testing.T) {
 
 func TestTagsOf(t *testing.T) {
 	p := &gate.Principal{User: gate.User{ID: "u"}, Memberships: []gate.Membership{{OrganizationID: "a"}, {OrganizationID: "b"}}}
-	got := store.TagsOf("t", p)
+	got := store.TagsOf(gate.Proven(gate.ByCookie, "t"), p)
 	want := []store.Tag{store.SessionTag("t"), store.UserTag("u"), store.OrganizationTag("a"), store.OrganizationTag("b")}
 	if len(got) != len(want) {
 		t.Fatalf("%v, want %v", got, want)
@@ -42,7 +42,7 @@ func TestTagsOf(t *testing.T) {
 			t.Errorf("tag %d: %s, want %s", i, got[i], want[i])
 		}
 	}
-	if got := store.TagsOf("t", &gate.Principal{}); len(got) != 1 {
+	if got := store.TagsOf(gate.Proven(gate.ByBearer, "t"), &gate.Principal{}); len(got) != 1 {
 		t.Errorf("a session without user: %v", got)
 	}
 }

@@ -61,6 +61,7 @@ Give cookies in a file where others can read your command line.`)
 	method := set.String("method", "GET", "the request's method")
 	cookie := set.String("cookie", "", "a Cookie `header` line: name=value; …")
 	cookieFile := set.String("cookie-file", "", "a `file` with a Cookie line, or a cookie jar of curl")
+	spiffe := set.String("spiffe", "", "the SPIFFE `id` of the client's certificate, as Envoy reports it over gRPC; implies -edge grpc")
 	bearer := set.String("bearer", "", "a bearer `token`; -bearer - reads it from standard input")
 	edge := set.String("edge", "http", "the `kind` of edge, http or grpc: only gRPC can remove headers that look like identity; HTTP edges refuse them")
 	rule := set.String("rule", "", "the rule the proxy's configuration names, if it does")
@@ -73,6 +74,9 @@ Give cookies in a file where others can read your command line.`)
 	}
 	if !noArguments(t, set) {
 		return exitUsage
+	}
+	if *spiffe != "" {
+		*edge = "grpc"
 	}
 	if *edge != "http" && *edge != "grpc" {
 		fmt.Fprintln(t.err, "usher explain: -edge: write http or grpc")
@@ -105,7 +109,7 @@ Give cookies in a file where others can read your command line.`)
 
 	found := explanation{Identity: map[string]string{}, Answer: map[string]string{}, Removed: []string{}}
 	request := gate.Request{
-		Edge: "explain", Method: *method, Scheme: scheme, Host: host, Target: originForm, Rule: *rule,
+		Edge: "explain", Method: *method, Scheme: scheme, Host: host, Target: originForm, Rule: *rule, SPIFFE: *spiffe,
 	}
 	request.Trace = func(s, finding string) {
 		if s == "credential" && finding == "none" {
@@ -149,7 +153,7 @@ func (found *explanation) undecided() {
 	found.Verdict = "unknown"
 	for i := range found.Steps {
 		switch s := &found.Steps[i]; s.Step {
-		case "session":
+		case "session", "user":
 			s.Finding = errOffline.Error()
 		case "decision":
 			s.Finding = "not known offline: the store decides"

@@ -40,6 +40,7 @@ func commands() []command {
 		{"serve", "run the gate", runServe},
 		{"proxy", "print the secure configuration of a proxy", runProxy},
 		{"config", "check, describe or print the configuration", runConfig},
+		{"internal", "make a token for a service that may speak for users", runInternal},
 		{"schema", "print, check or make Better Auth's tables", runSchema},
 		{"explain", "replay one request and say why it gets its answer", runExplain},
 		{"version", "print version, build, and what it was tested with", runVersion},

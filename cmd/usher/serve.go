@@ -23,7 +23,8 @@ Better Auth's own API below /api/auth, on listen.http. This is enough to run:
 
   BETTER_AUTH_SECRET=… BETTER_AUTH_URL=https://app.example.com DATABASE_URL=postgres://… usher serve
 
-SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the rules.`)
+SIGTERM and Ctrl-C drain: readiness first, then connections. SIGHUP reloads the rules
+and internal callers.`)
 	path := set.String("config", "", configFlagHelp)
 	only := set.String("only", "", "run one `part`: gate, or oauth, which is the sign-in server")
 	if done, code := parse(t, set, args); done {
@@ -98,6 +99,7 @@ func reload(ctx context.Context, t terminal, path string, log *slog.Logger, app 
 			continue
 		}
 		app.Gate.SetPolicy(c.Policy())
-		log.Info("rules reloaded; listeners, store and other keys keep their values until a restart", "rules", len(c.Rules))
+		app.Gate.SetCallers(c.Callers())
+		log.Info("rules reloaded, and internal callers; listeners, store and other keys keep their values until a restart", "rules", len(c.Rules))
 	}
 }

@@ -42,8 +42,10 @@ func startServe(t *testing.T, rules string) *served {
 		config: filepath.Join(t.TempDir(), "usher.yaml"), ada: auth.SignUp(t, "Ada", "ada@example.com"),
 		bea: auth.SignUp(t, "Bea", "bea@example.com"),
 	}
-	s.write(t, fmt.Sprintf("listen: { http: %q, grpc: \"off\", ops: %q }\nbetter_auth: { url: %q }\nlog: { format: json, decisions: { allowed: 1 } }\n%s",
-		s.http, s.ops, auth.BaseURL, rules))
+	if !strings.Contains(rules, "log:") {
+		rules = "log: { format: json, decisions: { allowed: 1 } }\n" + rules
+	}
+	s.write(t, fmt.Sprintf("listen: { http: %q, grpc: \"off\", ops: %q }\nbetter_auth: { url: %q }\n%s", s.http, s.ops, auth.BaseURL, rules))
 	s.proc = testenv.Start(t, testenv.Command{
 		Path: buildBinary(t), Args: []string{"serve", "-config", s.config},
 		Env: []string{"PATH=" + os.Getenv("PATH"), "BETTER_AUTH_SECRET=" + auth.Secret, "DATABASE_URL=sqlite://" + database},
@@ -63,13 +65,21 @@ func (s *served) write(t *testing.T, yaml string) {
 // ask asks as Traefik would.
 func (s *served) ask(t *testing.T, target, cookie string) *http.Response {
 	t.Helper()
+	return s.askWith(t, target, map[string]string{"Cookie": cookie})
+}
+
+func (s *served) askWith(t *testing.T, target string, headers map[string]string) *http.Response {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.http+"/gate/traefik", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"X-Forwarded-Method": "GET", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "app.test", "X-Forwarded-Uri": target, "Cookie": cookie,
+		"X-Forwarded-Method": "GET", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "app.test", "X-Forwarded-Uri": target,
 	} {
+		r.Header.Set(name, value)
+	}
+	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
 	response, err := http.DefaultClient.Do(r)
@@ -78,6 +88,23 @@ func (s *served) ask(t *testing.T, target, cookie string) *http.Response {
 	}
 	response.Body.Close()
 	return response
+}
+
+// awaitStatus asks until the answer is as wanted.
+func (s *served) awaitStatus(t *testing.T, status int, ask func() *http.Response) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		got := ask()
+		if got.StatusCode == status {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d %s, want %d", got.StatusCode, got.Header.Get("X-Usher-Reason"), status)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func (s *served) get(t *testing.T, path string) (int, string) {

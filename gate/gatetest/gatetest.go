@@ -4,6 +4,8 @@ package gatetest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -40,7 +42,7 @@ func (Reader) Read(r *gate.Request) (gate.Credentials, error) {
 	return found, nil
 }
 
-// Resolver knows principals by token. It is safe for concurrent use.
+// Resolver knows principals by token, and their users by id. It is safe for concurrent use.
 type Resolver struct {
 	mu    sync.Mutex
 	known map[string]*gate.Principal
@@ -80,6 +82,9 @@ func (s *Resolver) Resolve(ctx context.Context, c gate.Credential) (*gate.Princi
 	s.mu.Lock()
 	s.calls++
 	wait, err, p := s.wait, s.err, s.known[c.Token()]
+	if c.Method() == gate.ByInternal {
+		p = s.named(c.Token())
+	}
 	s.mu.Unlock()
 	if wait {
 		<-ctx.Done()
@@ -92,4 +97,14 @@ func (s *Resolver) Resolve(ctx context.Context, c gate.Credential) (*gate.Princi
 		return nil, gate.ErrNoSession
 	}
 	return p, nil
+}
+
+// named is somebody without a session; of several principals of one user, that of the first token.
+func (s *Resolver) named(userID string) *gate.Principal {
+	for _, token := range slices.Sorted(maps.Keys(s.known)) {
+		if p := s.known[token]; p.User.ID == userID && userID != "" {
+			return &gate.Principal{User: p.User, Memberships: p.Memberships}
+		}
+	}
+	return nil
 }

@@ -226,7 +226,7 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	gc := gate.Config{
-		Resolver: sessions, Headers: headers, Policy: c.Policy(), OrgSources: c.OrgSources(), Origins: c.Origins(),
+		Resolver: sessions, Headers: headers, Policy: c.Policy(), Callers: c.Callers(), OrgSources: c.OrgSources(), Origins: c.Origins(),
 		Paths:     gate.PathRules{MergeSlashes: c.Paths.MergeSlashes, EncodedSlashes: c.Paths.EncodedSlashes},
 		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
 	}

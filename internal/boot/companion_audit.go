@@ -11,15 +11,15 @@ import (
 	"github.com/usherauth/usher/oauth/session"
 )
 
-// audit writes one line for whatever people do to accounts and sessions, and counts it. Such lines are never sampled, and
-// hold ids and addresses, but nothing that opens anything.
+// audit writes one line for whatever people do to accounts and sessions, and counts it. Such lines are never sampled, are
+// written at every level, and hold ids and addresses, but nothing that opens anything.
 type audit struct {
 	log                                      *slog.Logger
 	signedIn, signedUp, refused, linked, out atomic.Uint64
 }
 
 func newAudit(log *slog.Logger, metrics *telemetry.Metrics) *audit {
-	a := &audit{log: log}
+	a := &audit{log: telemetry.Audit(log)}
 	for name, one := range map[string]struct {
 		help  string
 		count *atomic.Uint64

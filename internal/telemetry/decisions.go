@@ -22,8 +22,13 @@ type Shares struct {
 // the next line says how many were left out.
 func Observer(log *slog.Logger, m *Metrics, shares Shares) func(*gate.Request, gate.Decision, time.Duration) {
 	allowed, refused, pace := &sampler{share: shares.Allowed}, &sampler{share: shares.Refused}, new(pace)
+	audit := Audit(log)
 	return func(r *gate.Request, d gate.Decision, took time.Duration) {
 		m.decision(r.Edge, d, took)
+		if d.Caller != "" {
+			m.internal(d)
+			audit.LogAttrs(context.Background(), slog.LevelInfo, "audit", internalUse(r, d)...)
+		}
 		level, sample := slog.LevelInfo, refused
 		switch d.Verdict {
 		case gate.Allow:
@@ -99,6 +104,42 @@ func attributes(r *gate.Request, d gate.Decision, took time.Duration) []slog.Att
 	if d.Err != nil {
 		attrs = append(attrs, slog.String("error", d.Err.Error()))
 	}
+	return attrs
+}
+
+// internalUse describes what an internal caller did, or was refused. There is a line for each, never sampled or left out:
+// only who holds a caller's token or certificate can bring one about.
+func internalUse(r *gate.Request, d gate.Decision) []slog.Attr {
+	path, _, _ := strings.Cut(r.Target, "?")
+	attrs := append(make([]slog.Attr, 0, 14), slog.String("action", "internal"), slog.String("caller", d.Caller))
+	add := func(name, value string, most int) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, shorten(value, most)))
+		}
+	}
+	user, organization := r.User, r.Organization // as they were asked for, which is all there is of what was refused
+	if d.Verdict == gate.Allow {
+		user, organization = "", ""
+	}
+	if d.Principal != nil {
+		user = d.Principal.User.ID
+	}
+	if d.Membership != nil {
+		organization = d.Membership.OrganizationID
+	}
+	add("user_id", user, 128)
+	add("org_id", organization, 128)
+	add("rule", d.Rule, 128)
+	add("method", r.Method, 32)
+	add("host", r.Host, 255)
+	add("path", path, 512)
+	add("verdict", d.Verdict.String(), 32)
+	add("reason", string(d.Reason), 64)
+	add("edge", r.Edge, 32)
+	if r.Client.IsValid() {
+		add("client", r.Client.String(), 64)
+	}
+	add("request_id", r.ID, 128)
 	return attrs
 }
 

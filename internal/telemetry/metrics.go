@@ -21,6 +21,7 @@ type Metrics struct {
 	registry      *prometheus.Registry
 	decisions     *prometheus.CounterVec
 	decisionTime  *prometheus.HistogramVec
+	internalUses  *prometheus.CounterVec
 	storeRequests *prometheus.CounterVec
 	storeTime     prometheus.Histogram
 
@@ -54,6 +55,9 @@ func NewMetrics(version, commit string) *Metrics {
 		decisionTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "usher_decision_duration_seconds", Help: "Time to decide, the store's answer included.", Buckets: fast,
 		}, []string{"edge"}),
+		internalUses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_internal_requests_total", Help: "Requests of internal callers by caller and verdict.",
+		}, []string{"caller", "verdict"}),
 		storeRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_store_requests_total", Help: "Session lookups by result: found, none, error, timeout.",
 		}, []string{"result"}),
@@ -66,7 +70,7 @@ func NewMetrics(version, commit string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.decisions, m.decisionTime, m.storeRequests, m.storeTime, build,
+	m.registry.MustRegister(m.decisions, m.decisionTime, m.internalUses, m.storeRequests, m.storeTime, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +93,11 @@ func (m *Metrics) decision(edge string, d gate.Decision, took time.Duration) {
 	}
 	i.total.Inc()
 	i.took.Observe(took.Seconds())
+}
+
+// internal counts a use by an internal caller. There are as many of them as the configuration names.
+func (m *Metrics) internal(d gate.Decision) {
+	m.internalUses.WithLabelValues(d.Caller, d.Verdict.String()).Inc()
 }
 
 // add finds the instruments of a kind that was not seen before.

@@ -209,3 +209,69 @@ func BenchmarkObserver(b *testing.B) {
 		observe(r, d, 3*time.Microsecond)
 	}
 }
+
+// TestAuditLinesAreWrittenAtEveryLevel, in every format, also below groups and attributes.
+func TestAuditLinesAreWrittenAtEveryLevel(t *testing.T) {
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		for _, format := range []string{"json", "text", "auto"} {
+			var out bytes.Buffer
+			log, err := NewLogger(&out, LogConfig{Level: level, Format: format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, log := range []*slog.Logger{log, log.With("a", "b"), log.WithGroup("g")} {
+				out.Reset()
+				log.Info("ordinary")
+				if got := strings.Contains(out.String(), "ordinary"); got != (level == "debug" || level == "info") {
+					t.Errorf("%s %s: an ordinary line is written: %v", level, format, got)
+				}
+				log.Error("broken")
+				Audit(log).Info("audit")
+				if !strings.Contains(out.String(), "audit") || !strings.Contains(out.String(), "broken") {
+					t.Errorf("%s %s: written is %q", level, format, out.String())
+				}
+			}
+		}
+	}
+	if log := slog.New(slog.DiscardHandler); Audit(log) != log {
+		t.Error("another handler's log is its own")
+	}
+}
+
+// TestEveryUseOfACallerIsAudited: none is left to chance or to a pace, and there is no token in it.
+func TestEveryUseOfACallerIsAudited(t *testing.T) {
+	var out bytes.Buffer
+	log, err := NewLogger(&out, LogConfig{Level: "error", Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMetrics("v", "c")
+	observe := Observer(log, m, Shares{})
+	r := &gate.Request{
+		Edge: "traefik", Method: "GET", Host: "app.test", Target: "/x?token=s3cr3t", Authorization: "Bearer ushi_s3cr3t",
+		User: "u-" + strings.Repeat("x", 4000), Organization: "o-asked",
+	}
+	const uses = 3 * mostLines
+	for range uses {
+		observe(r, gate.Decision{Verdict: gate.Deny, Reason: gate.CallerNotAllowed, Method: gate.ByInternal, Caller: "agent", Rule: "jobs"}, 0)
+	}
+	if n := strings.Count(out.String(), `"msg":"audit"`); n != uses {
+		t.Errorf("%d lines for %d uses", n, uses)
+	}
+	if text := out.String(); strings.Contains(text, "s3cr3t") || len(text)/uses > 1000 || !strings.Contains(text, `"org_id":"o-asked"`) {
+		t.Errorf("%.500s", text)
+	}
+	out.Reset()
+	observe(r, gate.Decision{
+		Verdict: gate.Allow, Reason: gate.Internal, Method: gate.ByInternal, Caller: "agent",
+		Principal: &gate.Principal{User: gate.User{ID: "u1"}},
+	}, 0)
+	if text := out.String(); !strings.Contains(text, `"user_id":"u1"`) || strings.Contains(text, "org_id") {
+		t.Errorf("a wish that nobody followed is told as a fact: %s", text)
+	}
+	out.Reset()
+	observe(r, gate.Decision{Verdict: gate.SignIn, Reason: gate.UnknownCaller}, 0)
+	if out.Len() > 0 {
+		t.Errorf("a stranger makes audit lines: %s", out.String())
+	}
+}

@@ -90,8 +90,12 @@ func (c *Call) lookUp() (*record.Session, *record.User, error) {
 }
 
 // credentials are the tokens that the request proves. As in the library, a bearer that proves nothing is no bearer, and
-// the cookie counts; one that does prove something takes the cookie's place, wherever it leads.
+// the cookie counts; one that does prove something takes the cookie's place, wherever it leads. But a service is nobody
+// who could be signed in, whatever cookies it passes on.
 func (c *Call) credentials() gate.Credentials {
+	if _, service := gate.ServiceToken(c.R.Header.Get("Authorization")); service {
+		return gate.Credentials{}
+	}
 	ask := gate.Request{Cookies: c.R.Header["Cookie"], Authorization: c.R.Header.Get("Authorization")}
 	found, err := c.router.config.Reader.Read(&ask)
 	if err != nil && ask.Authorization != "" {

@@ -61,6 +61,8 @@ func TestCurrentSession(t *testing.T) {
 		{"a bearer takes the cookie's place", "", []string{"Cookie", young, "Authorization", "Bearer unknown"}, "nobody", cleared},
 		{"a bad bearer does not", "", []string{"Cookie", young, "Authorization", "Bearer young.forged"}, "young" + until, nil},
 		{"nor another scheme", "", []string{"Cookie", young, "Authorization", "Basic eW91bmc6"}, "young" + until, nil},
+		{"a service is nobody", "", []string{"Authorization", "Bearer ushi_0123456789"}, "nobody", nil},
+		{"a service is nobody, whatever its cookie", "", []string{"Cookie", young, "Authorization", "BEARER  ushi_0123456789"}, "nobody", nil},
 		{"due", "", []string{"Cookie", old}, "old" + renewed, []string{handedOut}},
 		{"due, by bearer", "", []string{"Authorization", "Bearer old"}, "old" + renewed, []string{handedOut}},
 		{"due, not to be renewed", "disableRefresh=false", []string{"Cookie", old}, "old until 2026-12-01T12:00:00.000Z", nil},
@@ -134,6 +136,9 @@ func TestAStoreThatFails(t *testing.T) {
 	}
 	if got := text(t, w.ask("GET", "/api/auth/whose", "")); got != "nobody" {
 		t.Errorf("without a cookie: %s", got)
+	}
+	if got := text(t, w.ask("GET", "/api/auth/whose", "", "Cookie", cookie, "Authorization", "Bearer ushi_0123456789")); got != "nobody" {
+		t.Errorf("a service: %s", got)
 	}
 }
 

@@ -105,7 +105,7 @@ func (c *Cache) Resolve(ctx context.Context, credential gate.Credential) (*gate.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	key := store.SessionTag(credential.Token())
+	key := store.KeyOf(credential)
 	now := c.config.Now()
 	if c.told.Load() != said(c.complete(c.since(now))) {
 		c.tell()
@@ -162,7 +162,7 @@ func (c *Cache) Recall(credential gate.Credential) *gate.Principal {
 	if c.complete(since) {
 		limit = c.config.TTL
 	}
-	return c.recall(store.SessionTag(credential.Token()), now, since, limit)
+	return c.recall(store.KeyOf(credential), now, since, limit)
 }
 
 // recall is somebody who is remembered and counts.
@@ -196,8 +196,8 @@ func (c *Cache) remember(key store.Tag, l *lookup) {
 		return
 	}
 	p := l.principal
-	r := newRecord(l.began, l.loaded, l.places, p)
-	if p == nil || p.User.ID == "" || !p.Session.ExpiresAt.After(c.config.Now()) {
+	r := newRecord(l.began, l.loaded, l.ends, l.places, p)
+	if p == nil || p.User.ID == "" || c.config.Now().UnixNano() >= l.ends {
 		c.known.Remove(arena.Key(key)) // what was known before takes no room any more
 		if len(r) < ordinary {
 			c.brief.put(key, slices.Clone(r)) // it had more room than it takes

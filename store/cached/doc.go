@@ -7,7 +7,7 @@
 // the session, and never counts when a notice about anything it was made of came after its lookup began: such a lookup
 // is answered to who asked before the notice, and not kept.
 //
-// Entries are keyed by store.SessionTag, a hash: tokens are never kept in memory in clear. The gate judges expiry, bans,
+// Entries are keyed by store.KeyOf, a hash: tokens are never kept in memory in clear. The gate judges expiry, bans,
 // organization and rules on every request, so one entry serves all organizations and all rules. Nobody's tokens, ended
 // sessions and sessions whose user is gone are remembered for a second, apart from the others, so that a flood of them
 // evicts nothing. Errors are never remembered.

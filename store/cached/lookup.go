@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store"
@@ -23,6 +24,7 @@ type lookup struct {
 	done   chan struct{} // closed when the rest is there
 	answer               // an error that is not gate.ErrNoSession is everybody's, too: nobody asks again at once
 	places []place       // of what the answer depends on
+	ends   int64         // when that is over by itself: see endOf
 }
 
 // ask waits for the answer to a lookup, its own or one under way, for as long as ctx lasts. One under way may have read
@@ -134,11 +136,14 @@ func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credenti
 		l.err = errNothing
 	case err == nil:
 		l.answer = answer{principal: p}
-		l.places = placesOf(store.TagsOf(credential.Token(), p))
+		l.places, l.ends = placesOf(store.TagsOf(credential, p)), endOf(credential, p)
 		c.remember(key, l)
 	case errors.Is(err, gate.ErrNoSession):
 		l.err = err
-		l.places = []place{placeOf(key)}
+		l.places, l.ends = []place{placeOf(key)}, math.MaxInt64
+		if credential.Method() == gate.ByInternal { // who is not there may be made
+			l.places = append(l.places, placeOf(store.UserTag(credential.Token())))
+		}
 		c.remember(key, l)
 	default:
 		l.err = err

@@ -13,7 +13,7 @@ import (
 //
 //	began    8 bytes  number of the latest notice when the lookup began
 //	loaded   8 bytes  when it began, as Cache.since
-//	ends     8 bytes  when the session ends, in nanoseconds since 1970
+//	ends     8 bytes  when the session ends, in nanoseconds since 1970: see endOf
 //	places   2 bytes  how many there are
 //	         2 bytes  each, what the answer depends on
 //	packed            the principal; empty: nobody
@@ -32,13 +32,9 @@ const ordinary = 1 << 10
 const mostPlaces = math.MaxUint16
 
 // newRecord makes the record of a lookup that began at that number and time. Without principal it says "nobody".
-func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record {
+func newRecord(began uint64, loaded, ends int64, at []place, p *gate.Principal) record {
 	b := binary.LittleEndian.AppendUint64(make([]byte, 0, ordinary/2), began)
-	b = binary.LittleEndian.AppendUint64(b, uint64(loaded)) //nolint:gosec // the same bits come back
-	ends := int64(math.MaxInt64)
-	if p != nil {
-		ends = nanoseconds(p.Session.ExpiresAt)
-	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(loaded))  //nolint:gosec // the same bits come back
 	b = binary.LittleEndian.AppendUint64(b, uint64(ends))    //nolint:gosec // the same bits come back
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(at))) //nolint:gosec // mostPlaces
 	for _, place := range at {
@@ -48,6 +44,15 @@ func newRecord(began uint64, loaded int64, at []place, p *gate.Principal) record
 		b = store.AppendPacked(b, p)
 	}
 	return b
+}
+
+// endOf is when an answer is over by itself, in nanoseconds since 1970: with the session, and never where a user was named.
+// It is the credential that tells, for a session without an end is one that has ended.
+func endOf(c gate.Credential, p *gate.Principal) int64 {
+	if c.Method() == gate.ByInternal {
+		return math.MaxInt64
+	}
+	return nanoseconds(p.Session.ExpiresAt)
 }
 
 // nanoseconds since 1970, or as many as there can be: sessions may end in the year 9999.

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,11 +29,8 @@ type Config struct {
 	Fallback gate.Resolver
 }
 
-// People is the part of a database that knows who somebody is. It answers a nil User when there is no such user, must
-// honour ctx and be safe for concurrent use.
-type People interface {
-	Person(ctx context.Context, userID string) (*gate.User, []gate.Membership, error)
-}
+// People is the part of a database that knows who somebody is.
+type People = store.People
 
 // falls reports whether the database knows the sessions as well as Redis does.
 func (c *Config) falls() bool { return c.StoreSessionInDatabase && !c.PreserveSessionInDatabase }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
 )
 
 // Resolve implements gate.Resolver as Better Auth's findSession: the value of the token's key, unless the user's
@@ -20,6 +21,9 @@ import (
 // as well (StoreSessionInDatabase without PreserveSessionInDatabase) the database answers instead: there it is as much
 // of an authority.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
+	if c.Method() == gate.ByInternal {
+		return store.Named(ctx, s.people, c) // Redis knows nobody without a session
+	}
 	token := c.Token()
 	if !askable(token) {
 		return nil, gate.ErrNoSession

@@ -21,6 +21,7 @@ import (
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/testenv"
+	"github.com/usherauth/usher/store"
 	"github.com/usherauth/usher/store/remote"
 )
 
@@ -142,6 +143,21 @@ func (f *fake) open(t testing.TB) *remote.Store {
 	c := config(f.URL)
 	c.Timeout = 20 * time.Second
 	return mustOpen(t, c)
+}
+
+// TestNobodyIsNamed: no session is looked up in the place of a user, and nobody is asked.
+func TestNobodyIsNamed(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s := f.open(t)
+	for _, id := range []string{"u1", token, ""} {
+		if p, err := s.Resolve(t.Context(), gate.Named(id)); !errors.Is(err, store.ErrSessionsOnly) || errors.Is(err, gate.ErrNoSession) || p != nil {
+			t.Errorf("%q: %v, %v", id, p, err)
+		}
+	}
+	if f.seen.Load() != nil {
+		t.Error("Better Auth was asked")
+	}
 }
 
 func TestWhatIsAsked(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 
 // Resolve implements gate.Resolver. It takes the configured time at most, and as long as ctx lets it.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
+	if c.Method() == gate.ByInternal {
+		return store.Named(ctx, nil, c) // Better Auth's API knows nobody without a session
+	}
 	token := c.Token()
 	if !store.Askable(token) {
 		return nil, gate.ErrNoSession

@@ -106,7 +106,7 @@ func (c *Cache) ResolveDated(ctx context.Context, credential gate.Credential) (*
 		c.counts.bypassed.Add(1)
 		return c.ask(ctx, credential)
 	}
-	n := c.names.of(credential.Token())
+	n := c.names.of(credential)
 	found, err := c.read(ctx, n)
 	switch {
 	case errors.Is(err, redisconn.ErrOpen):
@@ -116,13 +116,13 @@ func (c *Cache) ResolveDated(ctx context.Context, credential gate.Credential) (*
 		c.counts.errors.Add(1)
 		return c.ask(ctx, credential)
 	}
-	if p, loaded := c.accept(credential.Token(), n, found, began); p != nil {
+	if p, loaded := c.accept(credential, n, found, began); p != nil {
 		c.counts.hits.Add(1)
 		return p, c.start.Add(time.Duration(loaded)), nil
 	}
 	p, asked, err := c.ask(ctx, credential)
 	if err == nil {
-		c.offer(offer{token: credential.Token(), name: n, principal: p, began: began, clock: found.clock})
+		c.offer(offer{credential: credential, name: n, principal: p, began: began, clock: found.clock})
 	}
 	return p, asked, err
 }
@@ -135,7 +135,7 @@ func (c *Cache) ask(ctx context.Context, credential gate.Credential) (*gate.Prin
 }
 
 // accept is the principal of what was read since began, and when its lookup began; nil if there is none that counts.
-func (c *Cache) accept(token string, n name, found found, began int64) (*gate.Principal, int64) {
+func (c *Cache) accept(credential gate.Credential, n name, found found, began int64) (*gate.Principal, int64) {
 	if found.sealed == "" {
 		c.counts.misses.Add(1)
 		return nil, 0
@@ -148,17 +148,17 @@ func (c *Cache) accept(token string, n name, found found, began int64) (*gate.Pr
 	age := found.clock.since(e.clock)
 	loaded := began - int64(age+c.slack)
 	if age < 0 || age+c.slack >= c.config.TTL ||
-		c.marks.changed(loaded, store.TagsOf(token, e.principal)) || !c.complete(c.now()) ||
-		!worthKeeping(e.principal) {
+		c.marks.changed(loaded, store.TagsOf(credential, e.principal)) || !c.complete(c.now()) ||
+		!worthKeeping(credential, e.principal) {
 		c.counts.stale.Add(1)
 		return nil, 0
 	}
 	return e.principal, loaded
 }
 
-// worthKeeping reports whether a principal is that of a session that has not ended, of somebody who is there.
-func worthKeeping(p *gate.Principal) bool {
-	return p != nil && p.User.ID != "" && p.Session.ExpiresAt.After(time.Now())
+// worthKeeping reports whether a principal is somebody who is there, by a session that has not ended, or named.
+func worthKeeping(credential gate.Credential, p *gate.Principal) bool {
+	return p != nil && p.User.ID != "" && (credential.Method() == gate.ByInternal || p.Session.ExpiresAt.After(time.Now()))
 }
 
 // Drop forgets the session with this token, here, as a notice would. It is for changes that were made by this process;

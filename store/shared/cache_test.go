@@ -241,7 +241,7 @@ func TestLateWrite(t *testing.T) {
 	server.Resume()
 	await(t, "the late write is there", func() bool { return len(b.client.Keys(t.Context(), "*").Val()) == 1 })
 	await(t, "Redis is in use again", func() bool { return !b.breaker.Open() })
-	if left := b.client.PTTL(t.Context(), b.names.of("token").redis).Val(); left < 55*time.Second {
+	if left := b.client.PTTL(t.Context(), b.names.of(gate.Proven(gate.ByCookie, "token")).redis).Val(); left < 55*time.Second {
 		t.Fatalf("the entry has %v left: the write was not late, and the test proves nothing", left)
 	}
 	if got := b.name(t, "token"); got != "new" {
@@ -261,7 +261,7 @@ func TestTampering(t *testing.T) {
 	r.name(t, "token")
 	r.name(t, "other")
 	r.written(t, 2)
-	at, ctx := r.names.of("token").redis, t.Context()
+	at, ctx := r.names.of(gate.Proven(gate.ByCookie, "token")).redis, t.Context()
 	genuine := r.client.Get(ctx, at).Val()
 	d.set("token", "new") // who answers "new" has asked the store
 	if got := r.name(t, "token"); got != "old" {
@@ -270,7 +270,7 @@ func TestTampering(t *testing.T) {
 
 	n := uint64(0)
 	for what, value := range map[string]string{
-		"another's":      r.client.Get(ctx, r.names.of("other").redis).Val(),
+		"another's":      r.client.Get(ctx, r.names.of(gate.Proven(gate.ByCookie, "other")).redis).Val(),
 		"empty":          "",
 		"one byte":       genuine[:1],
 		"nonce only":     genuine[:12],
@@ -318,7 +318,7 @@ func TestAnotherKey(t *testing.T) {
 		t.Errorf("stats: %+v", b.Stats())
 	}
 	// The same entry at the other's name.
-	b.client.Set(t.Context(), b.names.of("token").redis, a.client.Get(t.Context(), a.names.of("token").redis).Val(), 0)
+	b.client.Set(t.Context(), b.names.of(gate.Proven(gate.ByCookie, "token")).redis, a.client.Get(t.Context(), a.names.of(gate.Proven(gate.ByCookie, "token")).redis).Val(), 0)
 	if b.name(t, "token"); b.Stats().Hits != 0 {
 		t.Errorf("stats: %+v", b.Stats())
 	}
@@ -389,7 +389,7 @@ func TestTTL(t *testing.T) {
 	began := time.Now()
 	a.name(t, "token")
 	a.written(t, 1)
-	at := a.names.of("token").redis
+	at := a.names.of(gate.Proven(gate.ByCookie, "token")).redis
 	if left := a.client.PTTL(t.Context(), at).Val(); left <= 0 || left > ttl-time.Since(began)+100*time.Millisecond {
 		t.Errorf("%v are left of %v, %v after the lookup began", left, ttl, time.Since(began))
 	}
@@ -410,7 +410,7 @@ func TestAges(t *testing.T) {
 		t.Fatal(err)
 	}
 	ch := c.Notices(new(heard))
-	n := c.names.of("token")
+	n := c.names.of(gate.Proven(gate.ByCookie, "token"))
 	const then = clock(1_700_000_000_000_000)
 	sealed, err := n.seal(entry{then, somebody("token", "somebody")})
 	if err != nil {
@@ -441,7 +441,7 @@ func TestAges(t *testing.T) {
 		if one.notice > 0 {
 			c.marks.set(began-int64(one.notice), store.OrganizationTag("org"))
 		}
-		p, loaded := c.accept("token", n, found{string(sealed), then + clock(one.age.Microseconds())}, began)
+		p, loaded := c.accept(gate.Proven(gate.ByCookie, "token"), n, found{string(sealed), then + clock(one.age.Microseconds())}, began)
 		if (p != nil) != one.want {
 			t.Errorf("%s: accepted is %v", one.what, p != nil)
 		}

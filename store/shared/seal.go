@@ -28,7 +28,7 @@ type names struct{ key []byte }
 
 func newNames(key []byte) names { return names{append([]byte(nil), key...)} }
 
-// name is what an entry is called in Redis, and the secret that it is sealed with. Both come from the token and the
+// name is what an entry is called in Redis, and the secret that it is sealed with. Both come from the credential and the
 // cache's key: a session has a secret of its own, so that no secret ever seals more than a few entries, and random
 // nonces do not meet.
 type name struct {
@@ -36,9 +36,12 @@ type name struct {
 	secret [32]byte
 }
 
-func (ns names) of(token string) name {
+func (ns names) of(c gate.Credential) name {
 	mac := hmac.New(sha512.New, ns.key)
-	mac.Write([]byte(token))
+	if c.Method() == gate.ByInternal {
+		mac.Write([]byte("\x00named:")) // no token has a NUL: store.Askable
+	}
+	mac.Write([]byte(c.Token()))
 	var room [sha512.Size]byte
 	sum := mac.Sum(room[:0])
 	n := name{redis: prefix + hex.EncodeToString(sum[:24])}
@@ -46,7 +49,7 @@ func (ns names) of(token string) name {
 	return n
 }
 
-// entry is what is kept about a session.
+// entry is what is kept about a session, or about a user who was named.
 type entry struct {
 	clock     clock // Redis' before the lookup began
 	principal *gate.Principal

@@ -57,7 +57,7 @@ func TestSentinel(t *testing.T) {
 	a.name(t, "token")
 	a.written(t, writes+1)
 	await(t, "the replica has it", func() bool {
-		return s.Servers[1].Call(t, "EXISTS", a.names.of("token").redis) == "1"
+		return s.Servers[1].Call(t, "EXISTS", a.names.of(gate.Proven(gate.ByCookie, "token")).redis) == "1"
 	})
 	s.Servers[0].Kill()
 	d.set("token", "new") // and nobody is told: what was looked up before the outage does not count anyway

@@ -18,16 +18,16 @@ const (
 
 // offer is an answer of the store that others may need.
 type offer struct {
-	token     string
-	name      name
-	principal *gate.Principal
-	began     int64 // before the clock was read
-	clock     clock // Redis' before the store was asked
+	credential gate.Credential
+	name       name
+	principal  *gate.Principal
+	began      int64 // before the clock was read
+	clock      clock // Redis' before the store was asked
 }
 
 // offer hands an answer to whoever writes, and never waits.
 func (c *Cache) offer(o offer) {
-	if !worthKeeping(o.principal) {
+	if !worthKeeping(o.credential, o.principal) {
 		return
 	}
 	select {
@@ -91,11 +91,14 @@ func (c *Cache) writeAll(ctx context.Context, batch []offer) {
 // set sends an offer if it still counts. Its time in Redis is for Redis' memory only: readers judge by themselves.
 func (c *Cache) set(ctx context.Context, pipe redis.Pipeliner, o offer) bool {
 	now := c.now()
-	if !c.complete(now) || c.marks.changed(o.began, store.TagsOf(o.token, o.principal)) {
+	if !c.complete(now) || c.marks.changed(o.began, store.TagsOf(o.credential, o.principal)) {
 		return false // nobody who heard of it would take it
 	}
-	left := min(c.config.TTL-time.Duration(now-o.began), time.Until(o.principal.Session.ExpiresAt)).Truncate(time.Millisecond)
-	if left <= 0 {
+	left := c.config.TTL - time.Duration(now-o.began)
+	if o.credential.Method() != gate.ByInternal {
+		left = min(left, time.Until(o.principal.Session.ExpiresAt))
+	}
+	if left = left.Truncate(time.Millisecond); left <= 0 {
 		return false
 	}
 	sealed, err := o.name.seal(entry{o.clock, o.principal})

@@ -105,6 +105,7 @@ func resolve(t testing.TB, s gate.Resolver, token string) *gate.Principal {
 		t.Fatalf("resolve: %v", err)
 	}
 	samePerson(t, s, p)
+	sameNamed(t, s, p)
 	return p
 }
 

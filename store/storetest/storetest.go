@@ -29,6 +29,7 @@ func Run(t *testing.T, empty func(t *testing.T) Harness) {
 		"many memberships":  manyMemberships,
 		"deleted users":     deletedUsers,
 		"odd tokens":        oddTokens,
+		"named users":       named,
 		"odd users":         func(t *testing.T, h Harness) { oddUsers(t, h, "all-plugins", "u1") },
 		"odd users, serial": func(t *testing.T, h Harness) { oddUsers(t, h, "serial-ids", "7") },
 		"odd users, uuid": func(t *testing.T, h Harness) {
