@@ -153,6 +153,7 @@ type User struct {
 	Roles         Roles // empty without the admin plugin
 	Banned        bool
 	BanExpires    time.Time // zero: no end
+	BusinessID    string    // the key of the user's business row; empty: there is none
 }
 
 // banned reports whether the ban holds at this instant.
@@ -167,6 +168,7 @@ type Membership struct {
 	Name           string
 	Roles          Roles
 	Teams          []string // team ids
+	BusinessID     string   // the key of the organization's business row; empty: there is none
 }
 
 // Roles is a list of role names as Better Auth stores it: joined by commas, without spaces or empty members.
