@@ -149,7 +149,7 @@ func (h *Headers) identify(a *Answer, d *Decision) {
 		if name == "" {
 			continue
 		}
-		value := d.field(Field(field))
+		value := d.field(h.said[field])
 		switch {
 		case value != "":
 			if !a.Plain {
@@ -180,6 +180,8 @@ func (d *Decision) field(f Field) string {
 	switch f {
 	case UserID:
 		return p.User.ID
+	case businessUserID:
+		return p.User.BusinessID
 	case UserEmail:
 		return p.User.Email
 	case UserEmailVerified:
@@ -204,6 +206,8 @@ func (d *Decision) field(f Field) string {
 	switch f {
 	case OrgID:
 		return m.OrganizationID
+	case businessOrgID:
+		return m.BusinessID
 	case OrgSlug:
 		return m.Slug
 	case OrgName:

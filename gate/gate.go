@@ -32,6 +32,7 @@ type Config struct {
 	Timeout    time.Duration // for the store, all lookups of a request together; zero: 1.5 s
 	Disabled   bool          // AUTH_ENABLED=false: everybody passes as nobody
 	Sliding    *Sliding      // nil: sessions end when they end
+	Business   Business      // the rows a backend relies on; zero: none
 
 	// Observe hears every decision, after it is made; it must not block, nor keep the Request. Nil: nobody listens.
 	Observe func(r *Request, d Decision, took time.Duration)
@@ -40,6 +41,9 @@ type Config struct {
 
 // New makes a Gate. Without Reader, Resolver or Headers it could only refuse, so it says so instead.
 func New(c Config) (*Gate, error) {
+	if h := c.Headers; h != nil && (h.business.Users && !c.Business.Users || h.business.Organizations && !c.Business.Organizations) {
+		return nil, errors.New("gate: Headers say the ids of business rows, and Business asks for none")
+	}
 	if c.Headers == nil || !c.Disabled && (c.Reader == nil || c.Resolver == nil) {
 		return nil, errors.New("gate: Reader, Resolver and Headers are required")
 	}
@@ -187,6 +191,9 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 	if why := rule.demand(d.Principal, membership, now); why != "" {
 		r.traceDemand(why, rule, &d, now)
 		return deny(d, why)
+	}
+	if !g.config.Business.served(r, &d) {
+		return d
 	}
 	g.refresh(ctx, r, path, used, &d, now)
 	return d

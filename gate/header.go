@@ -32,6 +32,12 @@ const (
 	fieldCount
 )
 
+// What a header may say besides, in the place of Better Auth's ids.
+const (
+	businessUserID = fieldCount + 1 + iota
+	businessOrgID
+)
+
 var fieldNames = [fieldCount]string{
 	"user_id", "user_email", "user_email_verified", "user_name", "user_role", "session_id", "org_id", "org_slug",
 	"org_name", "org_role", "team_id", "auth_method", "impersonated_by", "internal_caller", "auth_user_id", "auth_org_id",
@@ -91,12 +97,14 @@ var presets = map[string]map[Field]string{
 type Headers struct {
 	names    [fieldCount]string // as sent; empty: not sent
 	lower    [fieldCount]string
+	said     [fieldCount]Field // what each is filled with
 	identity map[string]string // lower-case names of all of them, the organization header included, each under itself
 	shapes   shapes            // of these
 	read     shapes            // of what Collect reads besides
 	org      string            // lower-case name of the header a client may ask for an organization with
 	orgField Field             // the one that is sent under the same name; fieldCount: none
 	raw      bool
+	business Business // whose ids are those of business rows
 	always   []string
 }
 
@@ -104,6 +112,7 @@ type Headers struct {
 type HeadersConfig struct {
 	Names        map[Field]string // a field without a name is not sent
 	Organization string           // the header a client asks for an organization with; empty: none
+	Business     Business         // of whom UserID and OrgID are the keys of business rows, and Better Auth's ids AuthUserID and AuthOrgID
 	Raw          bool             // send UTF-8 as it is instead of percent-encoding it; control bytes are encoded all the same
 	AlwaysRemove []string         // lower-case names every gRPC answer removes, whether or not the request shows them
 }
@@ -113,9 +122,18 @@ const longestName = 64
 
 // NewHeaders checks the names: letters, digits and "-" only, because every other byte folds onto "-" in some backend.
 func NewHeaders(c HeadersConfig) (*Headers, error) {
-	h := &Headers{identity: make(map[string]string), orgField: fieldCount, raw: c.Raw, always: c.AlwaysRemove}
+	h := &Headers{identity: make(map[string]string), orgField: fieldCount, raw: c.Raw, business: c.Business, always: c.AlwaysRemove}
 	for _, name := range collected {
 		h.read.add(name)
+	}
+	for field := range fieldCount {
+		h.said[field] = field
+	}
+	if h.business.Users {
+		h.said[UserID], h.said[AuthUserID] = businessUserID, UserID
+	}
+	if h.business.Organizations {
+		h.said[OrgID], h.said[AuthOrgID] = businessOrgID, OrgID
 	}
 	var problems []error
 	owner := make(map[string]Field)

@@ -109,6 +109,7 @@ func (g *Gate) internal(ctx context.Context, r *Request, c *Caller, rule *Rule, 
 		r.traceDemand(why, rule, &d, now)
 		return deny(d, why)
 	}
+	g.config.Business.served(r, &d)
 	return d
 }
 

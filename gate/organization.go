@@ -109,7 +109,7 @@ func (g *Gate) organization(r *Request, host, path string, p *Principal) (*Membe
 		if asked == "" {
 			continue
 		}
-		m := byIDOrSlug(p.Memberships, asked)
+		m := byIDOrSlug(p.Memberships, asked, g.config.Headers.business.Organizations)
 		r.traceOrganization(source, asked, m)
 		switch {
 		case m == nil:
@@ -174,11 +174,10 @@ func byID(memberships []Membership, id string) *Membership {
 
 // byIDOrSlug finds what was asked for, also percent-encoded, as our own headers spell it. Hosts are compared in lower case,
 // so only such slugs can be asked for by one: "Acme" and "acme" may be two organizations.
-func byIDOrSlug(memberships []Membership, asked string) *Membership {
-	if m := byID(memberships, asked); m != nil {
-		return m
-	}
-	if m := bySlug(memberships, asked); m != nil {
+//
+// Where our headers say the ids of business rows, these can be asked for as well. Ids count before slugs, which people choose.
+func byIDOrSlug(memberships []Membership, asked string, business bool) *Membership {
+	if m := byOneOf(memberships, asked, business); m != nil {
 		return m
 	}
 	if strings.IndexByte(asked, '%') < 0 {
@@ -188,10 +187,21 @@ func byIDOrSlug(memberships []Membership, asked string) *Membership {
 	if err != nil {
 		return nil
 	}
-	if m := byID(memberships, decoded); m != nil {
+	return byOneOf(memberships, decoded, business)
+}
+
+func byOneOf(memberships []Membership, asked string, business bool) *Membership {
+	if business {
+		for i := range memberships {
+			if m := &memberships[i]; m.BusinessID != "" && m.BusinessID == asked {
+				return m
+			}
+		}
+	}
+	if m := byID(memberships, asked); m != nil {
 		return m
 	}
-	return bySlug(memberships, decoded)
+	return bySlug(memberships, asked)
 }
 
 func bySlug(memberships []Membership, slug string) *Membership {

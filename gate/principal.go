@@ -14,6 +14,9 @@ var (
 	ErrNoCredential  = errors.New("no credential")
 	ErrBadCredential = errors.New("credential is not genuine")
 	ErrNoSession     = errors.New("no such session")
+
+	// ErrNotProvisioned is wrapped where somebody is there, but has no business row and could be given none.
+	ErrNotProvisioned = errors.New("no business row")
 )
 
 // Method says how somebody proved who they are: the X-Auth-Method header.
@@ -127,6 +130,9 @@ type Principal struct {
 	// Plain says that Headers.Value writes every text above as it is: printable ASCII without "%", no space at either
 	// end. Whoever has looked sets it (a cache, once for many requests); false is always right.
 	Plain bool
+
+	// Partial says that a part could not be found out this time, so that what depends on it is refused: nobody remembers it.
+	Partial bool
 }
 
 // Session is Better Auth's session row.

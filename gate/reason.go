@@ -54,6 +54,7 @@ const (
 const (
 	StoreUnavailable Reason = "STORE_UNAVAILABLE"
 	StoreTimeout     Reason = "STORE_TIMEOUT"
+	ProvisionFailed  Reason = "PROVISION_FAILED" // somebody is there, but has no business row and could be given none
 	InternalError    Reason = "INTERNAL_ERROR"
 )
 
@@ -85,5 +86,6 @@ var messages = map[Reason]string{
 	UnknownRule:      "The proxy names a rule that does not exist",
 	StoreUnavailable: "Sessions cannot be checked right now; try again",
 	StoreTimeout:     "Sessions cannot be checked right now; try again",
+	ProvisionFailed:  "This account cannot be set up right now; try again",
 	InternalError:    "Sessions cannot be checked right now; try again",
 }

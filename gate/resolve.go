@@ -20,6 +20,9 @@ func (g *Gate) resolve(ctx context.Context, r *Request, credentials *Credentials
 			continue
 		case err != nil:
 			why := StoreUnavailable
+			if errors.Is(err, ErrNotProvisioned) {
+				why = ProvisionFailed
+			}
 			if errors.Is(err, context.DeadlineExceeded) || store.over() {
 				why = StoreTimeout
 			}

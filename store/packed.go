@@ -14,7 +14,8 @@ import (
 //	version, flags                 1 byte each
 //	created, expires, banExpires   seconds since 1970 (8 bytes) and nanoseconds (4), big-endian; the last one by flag
 //	memberships, teams, texts      counts of all of them, and bytes of all texts together
-//	lengths                        of the texts, in the order of the struct: session, user, memberships with their teams
+//	lengths                        of the texts, in the order of the struct: session, user, memberships with their teams;
+//	                               by flag, the user's and each membership's business id after their roles
 //	texts                          one after the other
 //
 // Counts and lengths are unsigned varints. A membership's teams are preceded by their number. The length of the active
@@ -26,13 +27,13 @@ const (
 	packedBanned
 	packedBanExpires
 	packedPlain
-	packedFlags = 1<<iota - 1 // all of them
+	packedBusiness               // somebody or something has a business row
+	packedFlags    = 1<<iota - 1 // all of them
 )
 
 const (
-	packedTime       = 12 // bytes of an instant
-	leastPackedTexts = 8  // of session and user
-	leastMembership  = 5  // bytes of lengths: four texts and the number of teams
+	packedTime      = 12 // bytes of an instant
+	leastMembership = 5  // bytes of lengths: four texts and the number of teams
 )
 
 // The errors of Unpack. Neither says anything about the content.
@@ -51,11 +52,13 @@ func Pack(p *gate.Principal) string {
 func AppendPacked(b []byte, p *gate.Principal) []byte {
 	flags, plain, size, teams := byte(0), true, 0, 0
 	same := -1 // the membership whose id is that of the active organization
+	business := p.User.BusinessID != ""
 	for text := range texts(p) {
 		plain = plain && isPlain(text)
 		size += len(text)
 	}
 	for i := range p.Memberships {
+		business = business || p.Memberships[i].BusinessID != ""
 		teams += len(p.Memberships[i].Teams)
 		if same < 0 && p.Session.ActiveOrganization != "" && p.Memberships[i].OrganizationID == p.Session.ActiveOrganization {
 			same = i
@@ -71,6 +74,7 @@ func AppendPacked(b []byte, p *gate.Principal) []byte {
 	set(packedBanned, p.User.Banned)
 	set(packedBanExpires, !p.User.BanExpires.IsZero())
 	set(packedPlain, plain)
+	set(packedBusiness, business)
 
 	b = append(b, packedVersion, flags)
 	b = appendTime(appendTime(b, p.Session.CreatedAt), p.Session.ExpiresAt)
@@ -92,10 +96,16 @@ func AppendPacked(b []byte, p *gate.Principal) []byte {
 	} {
 		number(len(text))
 	}
+	if business {
+		number(len(p.User.BusinessID))
+	}
 	for i := range p.Memberships {
 		m := &p.Memberships[i]
 		for _, text := range [...]string{m.OrganizationID, m.Slug, m.Name, string(m.Roles)} {
 			number(len(text))
+		}
+		if business {
+			number(len(m.BusinessID))
 		}
 		number(len(m.Teams))
 		for _, team := range m.Teams {
@@ -115,9 +125,9 @@ func AppendPacked(b []byte, p *gate.Principal) []byte {
 // texts are all texts of a principal, in the order in which they are packed.
 func texts(p *gate.Principal) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		for _, text := range [leastPackedTexts]string{
+		for _, text := range [...]string{
 			p.Session.ID, p.Session.ActiveOrganization, p.Session.ActiveTeam, p.Session.ImpersonatedBy,
-			p.User.ID, p.User.Name, p.User.Email, string(p.User.Roles),
+			p.User.ID, p.User.Name, p.User.Email, string(p.User.Roles), p.User.BusinessID,
 		} {
 			if !yield(text) {
 				return
@@ -125,7 +135,7 @@ func texts(p *gate.Principal) func(yield func(string) bool) {
 		}
 		for i := range p.Memberships {
 			m := &p.Memberships[i]
-			for _, text := range [...]string{m.OrganizationID, m.Slug, m.Name, string(m.Roles)} {
+			for _, text := range [...]string{m.OrganizationID, m.Slug, m.Name, string(m.Roles), m.BusinessID} {
 				if !yield(text) {
 					return
 				}
@@ -216,6 +226,10 @@ func Unpack(packed string) (*gate.Principal, error) {
 	}
 	s.ActiveTeam, s.ImpersonatedBy = u.next(), u.next()
 	user.ID, user.Name, user.Email, user.Roles = u.next(), u.next(), u.next(), gate.Roles(u.next())
+	business := flags&packedBusiness != 0
+	if business {
+		user.BusinessID = u.next()
+	}
 	var room []string
 	if teams > 0 {
 		room = make([]string, 0, teams)
@@ -223,6 +237,9 @@ func Unpack(packed string) (*gate.Principal, error) {
 	for i := range p.Memberships {
 		m := &p.Memberships[i]
 		m.OrganizationID, m.Slug, m.Name, m.Roles = u.next(), u.next(), u.next(), gate.Roles(u.next())
+		if business {
+			m.BusinessID = u.next()
+		}
 		if n := u.number(); n > 0 {
 			if n > cap(room)-len(room) {
 				return nil, errPacked

@@ -51,7 +51,12 @@ func TestPackedPrincipalsComeBack(t *testing.T) {
 		"banned for a while":     changed(func(p *gate.Principal) { p.User.Banned, p.User.BanExpires = true, p.Session.ExpiresAt.Add(1) }),
 		"impersonated":           changed(func(p *gate.Principal) { p.Session.ImpersonatedBy, p.Session.ActiveTeam = "boss", "t1" }),
 		"teams":                  changed(func(p *gate.Principal) { p.Memberships[0].Teams = []string{"t1", "", "t2"} }),
-		"two of one id":          changed(func(p *gate.Principal) { p.Memberships = append(p.Memberships, p.Memberships[0]) }),
+		"business rows":          changed(func(p *gate.Principal) { p.User.BusinessID, p.Memberships[0].BusinessID = "17", "4711" }),
+		"a business row": changed(func(p *gate.Principal) {
+			p.Memberships = append(p.Memberships, gate.Membership{OrganizationID: "o2", Teams: []string{"t"}, BusinessID: "ö"})
+			p.Plain = false
+		}),
+		"two of one id": changed(func(p *gate.Principal) { p.Memberships = append(p.Memberships, p.Memberships[0]) }),
 		"long texts": changed(func(p *gate.Principal) {
 			p.User.Name, p.User.Email = strings.Repeat("n", 127), strings.Repeat("e", 1<<20)
 		}),
@@ -201,11 +206,13 @@ func anybody(t *rapid.T) *gate.Principal {
 		User: gate.User{
 			ID: text.Draw(t, "user"), Name: text.Draw(t, "name"), Email: text.Draw(t, "email"), Roles: roles.Draw(t, "roles"),
 			EmailVerified: rapid.Bool().Draw(t, "verified"), Banned: rapid.Bool().Draw(t, "banned"), BanExpires: moment.Draw(t, "ban"),
+			BusinessID: text.Draw(t, "business user"),
 		},
 	}
 	for range rapid.IntRange(0, 6).Draw(t, "memberships") {
 		p.Memberships = append(p.Memberships, gate.Membership{
 			OrganizationID: text.Draw(t, "organization"), Slug: text.Draw(t, "slug"), Name: text.Draw(t, "title"), Roles: roles.Draw(t, "role"),
+			BusinessID: text.Draw(t, "business organization"),
 			Teams: rapid.Custom(func(t *rapid.T) []string {
 				if teams := rapid.SliceOfN(text, 0, 4).Draw(t, "teams"); len(teams) > 0 {
 					return teams

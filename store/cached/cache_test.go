@@ -246,6 +246,25 @@ func TestEveryMembershipCounts(t *testing.T) {
 	})
 }
 
+// What could not be found out as a whole is an answer to those who wait for it, and to nobody else.
+func TestPartsAreNotRemembered(t *testing.T) {
+	inTime(t, ordinary(), func(t *testing.T, s *source, c *cached.Cache) {
+		part := person("part")
+		part.Partial = true
+		s.set(token, part)
+		want(t, c, token, "part")
+		want(t, c, token, "part")
+		if c.Recall(proven(token)) != nil {
+			t.Error("a part was remembered")
+		}
+		wantAsked(t, s, token, 2)
+		s.set(token, person("whole"))
+		want(t, c, token, "whole")
+		want(t, c, token, "whole")
+		wantAsked(t, s, token, 3)
+	})
+}
+
 func TestErrorsAreNotRemembered(t *testing.T) {
 	for it, failing := range map[string]func(context.Context, string) error{
 		"error":   func(context.Context, string) error { return errors.New("broken") },

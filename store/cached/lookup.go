@@ -137,7 +137,9 @@ func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credenti
 	case err == nil:
 		l.answer = answer{principal: p}
 		l.places, l.ends = placesOf(store.TagsOf(credential, p)), endOf(credential, p)
-		c.remember(key, l)
+		if !p.Partial {
+			c.remember(key, l)
+		}
 	case errors.Is(err, gate.ErrNoSession):
 		l.err = err
 		l.places, l.ends = []place{placeOf(key)}, math.MaxInt64

@@ -156,9 +156,9 @@ func (c *Cache) accept(credential gate.Credential, n name, found found, began in
 	return e.principal, loaded
 }
 
-// worthKeeping reports whether a principal is somebody who is there, by a session that has not ended, or named.
+// worthKeeping reports whether a principal is somebody who is there, by a session that has not ended, or named, and whole.
 func worthKeeping(credential gate.Credential, p *gate.Principal) bool {
-	return p != nil && p.User.ID != "" && (credential.Method() == gate.ByInternal || p.Session.ExpiresAt.After(time.Now()))
+	return p != nil && !p.Partial && p.User.ID != "" && (credential.Method() == gate.ByInternal || p.Session.ExpiresAt.After(time.Now()))
 }
 
 // Drop forgets the session with this token, here, as a notice would. It is for changes that were made by this process;

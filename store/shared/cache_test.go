@@ -347,12 +347,15 @@ func TestOnlyPeopleAreKept(t *testing.T) {
 	ended.Session.ExpiresAt = time.Now().Add(-time.Second)
 	soon.Session.ExpiresAt = time.Now().Add(1500 * time.Millisecond)
 	gone.User = gate.User{}
-	d.rows["ended"], d.rows["soon"], d.rows["gone"] = ended, soon, gone
+	part := somebody("part", "part")
+	part.Partial = true
+	d.rows["ended"], d.rows["soon"], d.rows["gone"], d.rows["part"] = ended, soon, gone, part
 	r := newReplica(t, server.URL(), d, nil)
 	aged()
 	r.name(t, "nobody")
 	r.name(t, "ended")
 	r.name(t, "gone")
+	r.name(t, "part")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Resolve(canceled, gate.Proven(gate.ByCookie, "token")); !errors.Is(err, context.Canceled) {
