@@ -51,7 +51,8 @@ type Headers struct {
 	// `percent` encodes every value that is not plain printable ASCII, as a whole, so that decoding is always right;
 	// `raw` sends UTF-8 as it is.
 	Values string `yaml:"values" enum:"percent,raw"`
-	// Whose ids `X-User-Id` and `X-Org-Id` carry. `business` is of a later version.
+	// Whose ids `X-User-Id` and `X-Org-Id` carry. `business`: those of the rows of `provision`; Better Auth's are then in
+	// `X-Auth-User-Id` and `X-Auth-Org-Id`.
 	IDs string `yaml:"ids" enum:"better-auth,business"`
 	// Further header names that every gRPC answer removes, whether or not the request shows them.
 	Remove []string `yaml:"remove"`

@@ -23,7 +23,7 @@ func check(c *Config, f *findings) {
 	checkInternal(c, f)
 	checkLimits(c, f)
 	checkOAuth(c, f)
-	checkLater(c, f)
+	checkProvision(c, f)
 	if c.Enabled && !Refused(f.problems) {
 		warnRules(c, policy, f)
 		warnSignIn(c, policy, f)

@@ -9,7 +9,7 @@ import (
 func checkStore(c *Config, f *findings) {
 	const key = "store.url"
 	if raw := c.Store.URL.Reveal(); raw != "" {
-		checkStoreURL(raw, f)
+		checkStoreURL(raw, key, "DATABASE_URL", f)
 	} else if c.Enabled && c.Store.URL.IsZero() && !f.noted(key) {
 		f.missing(key, "set DATABASE_URL, or store.url, to Better Auth's database: postgres://user:password@host:5432/database")
 	}
@@ -55,10 +55,10 @@ func checkSecondary(c *Config, f *findings) {
 	}
 }
 
-func checkStoreURL(raw string, f *findings) {
-	const key = "store.url"
+// checkStoreURL judges the URL of a storage of sessions, or of a database.
+func checkStoreURL(raw, key, variable string, f *findings) {
 	if strings.Contains(raw, redacted) {
-		f.problem(key, "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: DATABASE_URL}", redacted)
+		f.problem(key, "holds %s, which `usher config print` writes instead of a secret; put the URL here, or {env: %s}", redacted, variable)
 		return
 	}
 	_, rest, found := strings.Cut(raw, ":")
@@ -68,7 +68,7 @@ func checkStoreURL(raw string, f *findings) {
 	case !found:
 		f.problem(key, "is no URL; write postgres://user:password@host:5432/database or sqlite:///path/to.db")
 	case storeKind(raw) == "redis":
-		checkRedisURL(raw, key, "DATABASE_URL", f)
+		checkRedisURL(raw, key, variable, f)
 	case storeKind(raw) == "remote":
 		if message := absoluteURL(raw); message != "" || strings.Contains(raw, "?") {
 			f.problem(key, "write the URL of Better Auth's API, as https://app.example.com/api/auth, without user name, password or query")

@@ -5,8 +5,8 @@ import "time"
 // Config is the whole configuration. Make one with Load, or with Default in tests; the zero value trusts nobody and
 // demands a session everywhere, but has no store. The comments of its fields are the reference page.
 //
-// Tags: `enum` lists the words a string may be; `later` says what is missing in this version where a key that does
-// nothing would be believed, and is refused; `idle` marks one that does nothing and harms nobody, for the reference page.
+// Tags: `enum` lists the words a string may be; `idle` marks a key that does nothing in this version and harms nobody, for
+// the reference page.
 type Config struct {
 	// Whether anything is checked. `false` lets every request pass as nobody (identity headers are still removed), and
 	// needs neither store nor secret.

@@ -48,8 +48,12 @@ func (c *Config) HeaderNames() gate.HeadersConfig {
 	for _, name := range c.Headers.Remove {
 		remove = append(remove, strings.ToLower(name))
 	}
+	var business gate.Business
+	if c.Headers.IDs == "business" {
+		business = c.Provision.Business()
+	}
 	return gate.HeadersConfig{
-		Names: names, Organization: c.Organization.Header, Raw: c.Headers.Values == "raw", AlwaysRemove: remove,
+		Names: names, Business: business, Organization: c.Organization.Header, Raw: c.Headers.Values == "raw", AlwaysRemove: remove,
 	}
 }
 

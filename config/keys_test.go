@@ -146,30 +146,6 @@ func refuseDecoding(t *testing.T, path string, problems []Problem) {
 	}
 }
 
-// The key of a later version says so; no other key is marked by mistake.
-func TestLaterKeysAreRefusedWhenSet(t *testing.T) {
-	refused := make(map[string]bool)
-	for _, k := range keysOf(Default()) {
-		variable, _ := sample(t, k)
-		_, problems := Load(Options{Environ: []string{k.variable() + "=" + variable}})
-		for _, p := range problems {
-			if strings.Contains(p.Message, "not in this version yet; remove") {
-				section, _, _ := strings.Cut(k.path, ".")
-				refused[section] = true
-			}
-		}
-	}
-	for _, section := range []string{"provision", "headers"} {
-		if !refused[section] {
-			t.Errorf("nothing of %s is refused", section)
-		}
-		delete(refused, section)
-	}
-	if len(refused) > 0 {
-		t.Errorf("refused besides: %v", refused)
-	}
-}
-
 func TestFieldsAreSectionsOrKeys(t *testing.T) {
 	for _, k := range keysOf(Default()) {
 		if k.field.Type.Kind() == reflect.Pointer || k.field.Type.Kind() == reflect.Interface {

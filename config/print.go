@@ -25,13 +25,12 @@ func (c *Config) Print(w io.Writer) error {
 
 type printer struct{ places map[string]place }
 
-// section prints all keys, or for items of lists and maps those that are set. What this version does not have is left
-// out unless it is set.
+// section prints all keys, or for items of lists and maps, and for business rows, those that are set.
 func (p *printer) section(v reflect.Value, path string, sparse bool) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for field, at := range fieldsOf(v.Type(), path) {
 		value := v.FieldByIndex(field.Index)
-		if empty(value) && (sparse || field.Tag.Get("later") != "" || value.Kind() == reflect.Struct && field.Type == reflect.TypeFor[Table]()) {
+		if empty(value) && (sparse || value.Kind() == reflect.Struct && field.Type == reflect.TypeFor[Provision]() || value.Kind() == reflect.Struct && field.Type == reflect.TypeFor[Table]()) {
 			continue
 		}
 		child := p.value(value, at)

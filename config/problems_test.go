@@ -168,11 +168,44 @@ usher.yaml:4:94: store.secondary.preserve_session_in_database: says how sessions
 usher.yaml:5:15: cache.ttl: 2h: write 1h at most; a longer memory saves nothing
 usher.yaml:5:35: cache.ttl_unnotified: 2m: a revoked session may pass as long as that; write 1m at most
 `},
-		{name: "later versions", yaml: rest + `headers: { ids: business }
-provision: { users: { table: users }, organizations: {} }
+		{name: "business rows", yaml: rest + `provision:
+  store: { url: "redis://cache" }
+  users: { table: "a.", id: id, columns: { id: email, "": name, image: "" }, values: { plan: free, id: x } }
+  organizations: { table: organizations, id: id, auth_id: auth_org_id, update: true, owner: id }
+  members: { table: app.members, user: user_id, organization: user_id }
 `, want: `
-usher.yaml:3:17: headers.ids: business: making business rows is not in this version yet; remove the key, so that nobody believes in it
-usher.yaml:4:14: provision.users: making business rows is not in this version yet; remove the key, so that nobody believes in it
+usher.yaml:4:17: provision.store.url: business rows are made in PostgreSQL or SQLite; write postgres://user:password@host:5432/database or sqlite:///path/to.db
+usher.yaml:5:3: provision.users.auth_id: is missing; name the column
+usher.yaml:5:19: provision.users.table: "a.": write the name of a table, or schema.table
+usher.yaml:5:44: provision.users.columns.id: column "id" is provision.users.id already
+usher.yaml:5:55: provision.users.columns: a key must be a word
+usher.yaml:5:65: provision.users.columns.image: "": name a field of Better Auth's, as in email
+usher.yaml:5:100: provision.users.values.id: column "id" is provision.users.id already
+usher.yaml:6:80: provision.organizations.update: there is nothing to follow; name columns, or remove this key
+usher.yaml:6:93: provision.organizations.owner: column "id" is provision.organizations.id already
+usher.yaml:7:40: provision.members.user: column "user_id" is provision.members.organization already
+`},
+		{name: "no business users", yaml: rest + `headers: { ids: business }
+provision:
+  store: { url: "sqlite:///business.db" }
+  users: { id: id, columns: { email: email } }
+  organizations: { owner: owner_id }
+  members: { table: members, user: u, organization: o }
+`, want: `
+usher.yaml:3:17: headers.ids: business: nobody has a business id; name the table in provision.users
+usher.yaml:5:17: provision.store.url: no row is made in it; name a table in provision.users, or remove this key
+usher.yaml:6:3: provision.users.table: is missing; without it no row is made
+usher.yaml:7:3: provision.organizations.table: is missing; without it no row is made
+usher.yaml:7:27: provision.organizations.owner: an owner is a business user; name the table in provision.users
+usher.yaml:8:3: provision.members: a membership is of a business user in a business organization; name their tables in provision.users and provision.organizations
+`},
+		{name: "business rows without tables", yaml: strings.Replace(rest, "postgres://", "redis://", 1) + `provision:
+  users: { table: users, id: id, auth_id: auth_id, columns: { email: email, picture: image } }
+  organizations: { table: organizations, id: id, auth_id: auth_id, owner: owner_id }
+`, want: `
+usher.yaml:3:1: provision.store.url: is missing: the storage of sessions, of the kind redis, has no tables
+usher.yaml:4:77: provision.users.columns.picture: a storage of the kind redis has no tables, so only these fields are known: id, name, email, emailVerified, role
+usher.yaml:5:75: provision.organizations.owner: a storage of the kind redis has no table of members, so nobody could say who that is
 `},
 		{name: "internal callers", yaml: strings.Replace(rest, "postgres://", "redis://", 1) + `listen: { grpc: off }
 headers: { names: { user_id: "" } }

@@ -61,9 +61,6 @@ func meaning(known map[string]string, owner reflect.Type, field reflect.StructFi
 
 // note is what this version does not do about a key.
 func note(field reflect.StructField) string {
-	if field.Tag.Get("later") != "" || field.Name == "Providers" {
-		return "Not in this version yet."
-	}
 	if field.Tag.Get("idle") != "" {
 		return "No effect in this version."
 	}
