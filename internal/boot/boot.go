@@ -78,7 +78,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		sessions.close()
 		return nil, err
 	}
-	if sessions.now() != nil {
+	if _, reached := sessions.now(); reached {
 		app.serve.Health.Answered()
 	}
 	return app, nil

@@ -129,7 +129,7 @@ func (m *memory) run(ctx context.Context, sessions *eventual) error {
 		defer m.client.Close()
 		group.Go(func() error { m.shared.Run(ctx); return nil })
 	}
-	if opened := sessions.wait(ctx); opened != nil {
+	if opened, ok := sessions.wait(ctx); ok {
 		for name, channel := range m.channels {
 			if w := watcher(opened, name); w != nil {
 				group.Go(func() error { w.Watch(ctx, channel); return nil })
