@@ -3,17 +3,23 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
+	"github.com/usherauth/usher/store"
 )
 
-func runConfig(_ context.Context, t terminal, args []string) int {
-	set := flags(t, "config", "check|schema|print [-config usher.yaml]", `
-  check   says every problem at once, with file:line:col or the variable's name
+func runConfig(ctx context.Context, t terminal, args []string) int {
+	set := flags(t, "config", "check|schema|print [-config usher.yaml] [-connect]", `
+  check   says every problem at once, with file:line:col or the variable's name; with
+          -connect also what is wrong with the database's tables, those of business
+          rows among them
   schema  prints the JSON Schema of usher.yaml, for editors
   print   prints the configuration in effect, with secrets redacted`)
 	path := set.String("config", "", configFlagHelp)
+	connect := set.Bool("connect", false, "check: connect to the databases, and look whether their tables fit")
 	what, rest := subcommand(args)
 	if done, code := parse(t, set, rest); done {
 		return code
@@ -41,6 +47,11 @@ func runConfig(_ context.Context, t terminal, args []string) int {
 			fmt.Fprintf(t.err, "%s\nusher config: 1 to mend\n", err)
 			return exitUsage
 		}
+		if *connect {
+			if code := checkDatabases(ctx, t, c); code != exitOK {
+				return code
+			}
+		}
 		fmt.Fprintln(t.out, "the configuration is good")
 		return exitOK
 	case "":
@@ -50,6 +61,48 @@ func runConfig(_ context.Context, t terminal, args []string) int {
 		fmt.Fprintf(t.err, "usher config: there is no %q; write check, schema or print\n", what)
 		return exitUsage
 	}
+}
+
+// checkDatabases says what would keep the service from starting, or from answering, once it reads the databases.
+func checkDatabases(ctx context.Context, t terminal, c *config.Config) int {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if !c.Enabled {
+		return exitOK
+	}
+	opened, err := boot.OpenStore(ctx, c)
+	if err != nil {
+		return fail(t, err)
+	}
+	opened.Close()
+	findings, err := boot.CheckProvision(ctx, c)
+	if err != nil {
+		return fail(t, err)
+	}
+	for _, f := range findings {
+		fmt.Fprintf(t.err, "provision: %s\n", finding(f))
+	}
+	if len(findings) > 0 {
+		fmt.Fprintf(t.err, "usher config: %d to mend\n", len(findings))
+		return exitFailed
+	}
+	return exitOK
+}
+
+// finding is one of a database's as a line.
+func finding(f store.Finding) string {
+	var b strings.Builder
+	if f.Table != "" {
+		fmt.Fprintf(&b, "table %s", f.Table)
+	}
+	if f.Column != "" {
+		fmt.Fprintf(&b, ", column %s", f.Column)
+	}
+	if b.Len() > 0 {
+		b.WriteString(": ")
+	}
+	b.WriteString(f.Note)
+	return b.String()
 }
 
 // subcommand takes the word that says what to do from wherever it stands before the flags.

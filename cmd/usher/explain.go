@@ -100,7 +100,12 @@ Give cookies in a file where others can read your command line.`)
 			return fail(t, fmt.Errorf("%w (with -offline the store is not asked)", err))
 		}
 		defer store.Close()
-		sessions = store
+		looking, end, err := boot.LookOnly(opening, c, store)
+		if err != nil {
+			return fail(t, err)
+		}
+		defer end()
+		sessions = looking
 	}
 	g, err := boot.NewGate(c, sessions, nil, nil)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/internal/server"
 	"github.com/usherauth/usher/internal/telemetry"
+	"github.com/usherauth/usher/store/provisioned"
 )
 
 // Options are what the configuration does not say.
@@ -40,6 +41,7 @@ type App struct {
 	store  *eventual
 	memory *memory
 	moves  *refreshing // nil: sessions are not refreshed
+	rows   *business   // nil: no business rows are made
 	asks   bool        // whether there is a store to ask: not with AUTH_ENABLED=false
 	signIn *companion  // nil: nobody signs in here
 }
@@ -64,11 +66,17 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if refused := <-tried; refused != nil {
 		err = refused // what is wrong with the storage is said first
 	}
+	if err == nil && app.rows != nil {
+		err = app.rows.try(ctx)
+	}
 	if err == nil {
 		err = app.listen(ctx, c)
 	}
 	if err != nil {
 		if app != nil {
+			if app.rows != nil {
+				app.rows.close()
+			}
 			app.serve.GRPC.Stop()
 			app.memory.close()
 			if app.signIn != nil {
@@ -78,7 +86,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		sessions.close()
 		return nil, err
 	}
-	if _, reached := sessions.now(); reached {
+	if _, reached := sessions.now(); reached && app.rows == nil {
 		app.serve.Health.Answered()
 	}
 	return app, nil
@@ -88,7 +96,11 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error) {
 	metrics := telemetry.NewMetrics(o.Version, o.Commit)
 	publishPool(metrics, sessions)
-	remembered, err := newMemory(c, metrics.Resolver(sessions), o.Log, metrics)
+	people, rows := metrics.Resolver(sessions), newBusiness(c, o.Log, metrics)
+	if rows != nil {
+		people = provisioned.New(people, rows) // behind the memory, which remembers keys with the session
+	}
+	remembered, err := newMemory(c, people, o.Log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +140,9 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 	if c.Enabled {
 		checks = append(checks, server.Check{Name: "store", Ask: sessions.Ping})
 	}
+	if rows != nil {
+		checks = append(checks, server.Check{Name: "business", Ask: rows.Ping})
+	}
 	health := server.NewHealth(checks...)
 	if c.Enabled {
 		for _, note := range remembered.notes() {
@@ -153,7 +168,7 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 	}
 	return &App{
 		Gate:  g,
-		store: sessions, memory: remembered, moves: moves, asks: c.Enabled, signIn: signIn,
+		store: sessions, memory: remembered, rows: rows, moves: moves, asks: c.Enabled, signIn: signIn,
 		serve: server.Config{
 			HTTP: answers, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay, DrainLimit: drainLimit(signIn),
@@ -198,6 +213,10 @@ func (a *App) Run(ctx context.Context) error {
 		group.Go(func() error { return a.store.run(living) })
 		group.Go(func() error { return a.memory.run(living, a.store) })
 	}
+	if a.rows != nil {
+		defer a.rows.close()
+		group.Go(func() error { return a.rows.run(living) })
+	}
 	if a.moves != nil {
 		group.Go(func() error { return a.moves.run(living) })
 	}
@@ -226,7 +245,7 @@ func NewGate(c *config.Config, sessions gate.Resolver, refresh *gate.Sliding, ob
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	gc := gate.Config{
-		Resolver: sessions, Headers: headers, Policy: c.Policy(), Callers: c.Callers(), OrgSources: c.OrgSources(), Origins: c.Origins(),
+		Resolver: sessions, Headers: headers, Business: c.Provision.Business(), Policy: c.Policy(), Callers: c.Callers(), OrgSources: c.OrgSources(), Origins: c.Origins(),
 		Paths:     gate.PathRules{MergeSlashes: c.Paths.MergeSlashes, EncodedSlashes: c.Paths.EncodedSlashes},
 		SignInURL: c.SignInPage(), Timeout: time.Duration(c.Store.Timeout), Disabled: !c.Enabled, Observe: observe,
 	}

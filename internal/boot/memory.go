@@ -99,8 +99,8 @@ func (m *memory) share(c *config.Config, next gate.Resolver, log *slog.Logger) e
 // say nothing about another, be it a copy under the same secret, or the one that was left an hour ago.
 func sharedKey(c *config.Config) ([]byte, error) {
 	s := &c.Store
-	purpose := fmt.Sprintf("usher shared cache of %q, %q %q %v %v, %q", s.URL.Reveal(), s.Secondary.URL.Reveal(), s.Secondary.Prefix,
-		s.Secondary.StoreSessionInDatabase, s.Secondary.PreserveSessionInDatabase, fmt.Sprintf("%+v", tables(c)))
+	purpose := fmt.Sprintf("usher shared cache of %q, %q %q %v %v, %q, %q", s.URL.Reveal(), s.Secondary.URL.Reveal(), s.Secondary.Prefix,
+		s.Secondary.StoreSessionInDatabase, s.Secondary.PreserveSessionInDatabase, fmt.Sprintf("%+v", tables(c)), fmt.Sprintf("%+v", provisionedConfig(c)))
 	return hkdf.Key(sha256.New, []byte(c.CurrentSecret().Reveal()), nil, purpose, 32)
 }
 

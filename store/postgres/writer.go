@@ -100,3 +100,26 @@ type plainError struct {
 func (e *plainError) Error() string { return e.text }
 
 func (e *plainError) Unwrap() error { return e.err }
+
+// Refusal says why a server would not run a statement, now or in a second: a constraint, a missing column or grant, a value
+// that a column cannot hold. It names constraint and column, and quotes no value.
+func Refusal(err error) (why string, ok bool) {
+	var sent *pgconn.PgError
+	if !errors.As(err, &sent) || len(sent.Code) != 5 {
+		return "", false
+	}
+	switch sent.Code[:2] {
+	case "22", "P0", "44": // a value that cannot be read, a trigger's own error, a view's check: their messages may repeat values
+		why = "the database refuses a value"
+	case "23", "42", "0A", "25":
+		why = sent.Message
+	default:
+		return "", false
+	}
+	for _, named := range [...]struct{ what, name string }{{"column", sent.ColumnName}, {"constraint", sent.ConstraintName}} {
+		if named.name != "" && !strings.Contains(why, `"`+named.name+`"`) {
+			why += ", " + named.what + ` "` + named.name + `"`
+		}
+	}
+	return why + " (SQLSTATE " + sent.Code + ")", true
+}

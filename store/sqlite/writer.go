@@ -100,3 +100,18 @@ func Changed(err error) bool { return code(err) == codeError || code(err) == cod
 
 // Remedy adds what to do to an error of a writer, where that is known.
 func Remedy(err error) error { return explainWrite(err) }
+
+// Refusal says why SQLite would not run a statement, now or in a second: a constraint, a missing column, a file that cannot
+// be written. It names constraint and column, and quotes no value.
+func Refusal(err error) (why string, ok bool) {
+	const readOnly, constraint, mismatch, tooBig = 8, 19, 20, 18 // result codes
+	var sent *driver.Error
+	if !errors.As(err, &sent) {
+		return "", false
+	}
+	switch sent.Code() & 0xff {
+	case codeError, readOnly, constraint, mismatch, tooBig:
+		return sent.Error(), true
+	}
+	return "", false
+}
