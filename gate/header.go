@@ -224,6 +224,9 @@ func (h *Headers) Names() []string {
 // Organization is the lower-case name of the header a client asks for an organization with; empty: none.
 func (h *Headers) Organization() string { return h.org }
 
+// User is the lower-case name of the header that says who the user is, with which an internal caller names one; empty: none.
+func (h *Headers) User() string { return h.lower[UserID] }
+
 // Which single-valued headers Collect has met, to notice a second one.
 const (
 	seenAuthorization = 1 << iota

@@ -122,6 +122,7 @@ func configured(t terminal, path string, p *proxy.Params) (*config.Config, int) 
 		return nil, exitUsage
 	}
 	p.Headers, p.HTTPListen, p.GRPCListen, p.Remove = headers, c.Listen.HTTP, c.Listen.GRPC, c.Headers.Remove
+	p.Callers = len(c.Internal.Callers) > 0
 	if c.Companion() {
 		p.API = c.AuthPath()
 	}

@@ -25,6 +25,7 @@ type Params struct {
 	Remove  []string      // headers.remove of the configuration: what the gate removes besides; Envoy must allow it
 	Rule    string        // named rule that judges everything this proxy asks about; empty: the first that matches
 	Cookies []string      // cookies the gate may renew, which the proxy hands back to the browser; empty: none
+	Callers bool          // there are internal callers, who name users to the gate, and whose tokens no backend may see
 	API     string        // path of the companion's API, /api/auth: it and the pages go to Usher; empty: no companion
 }
 

@@ -72,6 +72,8 @@ func variants(t *testing.T, f family) map[string]Params {
 		"names":                  {Upstream: "localhost:3000", Cookies: []string{"better-auth.session_token", "__Secure-x"}, Remove: []string{"X-Debug_Info"}},
 		"rule":                   {Rule: "admin_1", Mode: f.modes[len(f.modes)-1]},
 		"longest":                {Headers: headers(t, longest, strings.Repeat("O", 64))},
+		"callers":                {Callers: true, Mode: f.modes[0]},
+		"callers over HTTP":      {Callers: true, Mode: f.modes[len(f.modes)-1], Headers: headers(t, map[gate.Field]string{gate.UserID: "X-Uid"}, "X-Org-Id")},
 		"pages":                  {API: "/api/auth"},
 		"pages of a public name": {API: "/my.auth/v1", Public: "https://app.example.com", Mode: f.modes[len(f.modes)-1]},
 		"no org":                 {Headers: headers(t, map[gate.Field]string{gate.UserID: "X-Uid"}, "")},

@@ -31,12 +31,16 @@ type site struct {
 	Remove   []string // further headers the gate removes
 	Names    []string // every identity header as it is spelled, the organization header included
 	Org      string   // the header a client may ask for an organization with, as spelled; empty: none
+	User     string   // the header an internal caller names a user with, as spelled; empty: there is no caller
 }
 
 // Others are the identity headers that are no question: a client has no reason to send one.
 func (s *site) Others() []string {
-	return slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return name == s.Org })
+	return slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return name == s.Org || name == s.User })
 }
+
+// ServiceTokens is the regular expression of an Authorization that no backend may see.
+func (s *site) ServiceTokens() string { return gate.ServiceTokens }
 
 // address is host:port.
 type address struct {
@@ -129,7 +133,7 @@ func newSite(f family, p Params) (*site, error) {
 			complain("headers.remove", name, "letters, digits, - and _")
 		}
 	}
-	if err := s.name(p.Headers); err != nil {
+	if err := s.name(p.Headers, p.Callers); err != nil {
 		problems = append(problems, err)
 	}
 	if f.check != nil {
@@ -249,7 +253,7 @@ func (s *site) public(origin string) bool {
 }
 
 // name takes the headers' names. gate.NewHeaders allows letters, digits and "-" only.
-func (s *site) name(h *gate.Headers) error {
+func (s *site) name(h *gate.Headers, callers bool) error {
 	if h == nil {
 		names, _ := gate.Preset("usher")
 		var err error
@@ -261,6 +265,9 @@ func (s *site) name(h *gate.Headers) error {
 	for _, name := range s.Names {
 		if strings.EqualFold(name, h.Organization()) {
 			s.Org = name
+		}
+		if callers && strings.EqualFold(name, h.User()) {
+			s.User = name
 		}
 	}
 	return nil
