@@ -127,6 +127,9 @@ type Principal struct {
 	// Plain says that Headers.Value writes every text above as it is: printable ASCII without "%", no space at either
 	// end. Whoever has looked sets it (a cache, once for many requests); false is always right.
 	Plain bool
+
+	// Partial says that a part of it could not be found out this time: nobody remembers it.
+	Partial bool
 }
 
 // Session is Better Auth's session row.
