@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"store/shared":           {"gate", "store", "store/redisconn"},
 	"store/remote":           {"gate", "store", "betterauth"},
 	"store/accounts":         {"gate", "store", "betterauth", "betterauth/record", "store/redisconn", "store/postgres", "store/sqlite"},
+	"store/provisioned":      {"gate", "store", "betterauth", "store/postgres", "store/sqlite"},
 	"store/storetest":        {"gate", "store", "betterauth", "internal/testenv"},
 	"extauthz":               {"gate"},
 	"forwardauth":            {"gate"},
