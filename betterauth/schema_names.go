@@ -253,13 +253,6 @@ func (n *Names) Has(model, field string) bool {
 	return t.found && (field == "" || n.column(model, field).found)
 }
 
-// Knows reports whether Better Auth itself has the field; an application may have added others, which are columns of their
-// own name.
-func (n *Names) Knows(model, field string) bool {
-	_, ok := n.table(model).columns[field]
-	return ok
-}
-
 // Table is the table's name; it exists if Has says so.
 func (n *Names) Table(model string) string { return n.table(model).name }
 

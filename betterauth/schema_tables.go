@@ -127,24 +127,6 @@ func (t Tables) rename(logical string) Rename {
 	return t.Models[snake(logical)]
 }
 
-// IsFlag reports whether Better Auth's field is a boolean.
-func IsFlag(model, field string) bool { return kindOf(model, field) == asFlag }
-
-// IsInstant reports whether Better Auth's field is a point in time.
-func IsInstant(model, field string) bool { return kindOf(model, field) == asInstant }
-
-// kindOf is what a field holds; text where Better Auth has no such field.
-func kindOf(model, field string) kind {
-	if m := modelNamed(models(), model); m != nil {
-		for i := range m.fields {
-			if m.fields[i].name == field {
-				return m.fields[i].kind
-			}
-		}
-	}
-	return asText
-}
-
 func modelNamed(known []model, key string) *model {
 	for i := range known {
 		if known[i].name == key || snake(known[i].name) == key {

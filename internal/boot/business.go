@@ -106,7 +106,23 @@ func LookOnly(ctx context.Context, c *config.Config, sessions gate.Resolver) (_ 
 	return provisioned.New(sessions, looking{rows}), rows.Close, nil
 }
 
-// looking is a Provisioner that makes nothing.
+// looking is a Provisioner that makes nothing, and says where it would.
 type looking struct{ *provisioned.Rows }
 
-func (l looking) Provision(ctx context.Context, p *gate.Principal) error { return l.Look(ctx, p) }
+// newRow stands for a key that is not made yet.
+const newRow = "(a new row's)"
+
+func (l looking) Provision(ctx context.Context, p *gate.Principal) error {
+	if err := l.Look(ctx, p); err != nil {
+		return err
+	}
+	if p.User.BusinessID == "" {
+		p.User.BusinessID = newRow
+	}
+	for i := range p.Memberships {
+		if m := &p.Memberships[i]; m.BusinessID == "" {
+			m.BusinessID = newRow
+		}
+	}
+	return nil
+}

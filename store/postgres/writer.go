@@ -3,8 +3,11 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,16 +16,23 @@ import (
 	"github.com/usherauth/usher/betterauth"
 )
 
-// What the companion's store (store/accounts) needs of this one: its way to connect and to read a schema, and what the
-// server's errors mean.
+// What those who write (store/accounts, store/provisioned) need of this one: its way to connect and to read a schema, and
+// what the server's errors mean.
 
 // OpenWriter makes a pool of connections that may write, and its first connection. Its error says what to do.
-func OpenWriter(ctx context.Context, c Config) (*sql.DB, error) {
+func OpenWriter(ctx context.Context, c Config) (*sql.DB, error) { return c.openPool(ctx, true) }
+
+// OpenReader makes one of connections that may only read.
+func OpenReader(ctx context.Context, c Config) (*sql.DB, error) { return c.openPool(ctx, false) }
+
+func (c Config) openPool(ctx context.Context, writes bool) (*sql.DB, error) {
 	config, err := c.pool()
 	if err != nil {
 		return nil, err
 	}
-	delete(config.ConnConfig.RuntimeParams, readOnly)
+	if writes {
+		delete(config.ConnConfig.RuntimeParams, readOnly)
+	}
 	db := stdlib.OpenDB(*config.ConnConfig)
 	db.SetMaxOpenConns(int(config.MaxConns))
 	db.SetMaxIdleConns(int(config.MaxConns))
@@ -42,8 +52,8 @@ func ReadCatalog(ctx context.Context, db *sql.DB, tables betterauth.Tables) (fou
 		return found, nil, err
 	}
 	defer conn.Close()
-	err = conn.Raw(func(driver any) error {
-		raw, ok := driver.(*stdlib.Conn)
+	err = conn.Raw(func(conn any) error {
+		raw, ok := conn.(*stdlib.Conn)
 		if !ok {
 			return errors.New("not a pool of OpenWriter")
 		}
@@ -79,6 +89,54 @@ func Denied(err error) bool { return state(err) == insufficientPrivilege }
 // Unwritable reports whether nothing can be written on that server.
 func Unwritable(err error) bool { return state(err) == readOnlyTransaction }
 
+// Refused says what the server has against a row, and against which table, column and constraint as far as it tells, without
+// any value. It is false of what says nothing about the row: the server, the connection, the statement.
+func Refused(err error) (why, table, column, constraint string, ok bool) {
+	var sent *pgconn.PgError
+	if !errors.As(err, &sent) || len(sent.Code) != 5 {
+		return "", "", "", "", false
+	}
+	switch sent.Code {
+	case "23505", "23P01":
+		why = "another row has the same"
+	case "23502":
+		why = "must not be null"
+	case "23503":
+		why = "what it refers to is not there"
+	case "23514", "44000":
+		why = "a condition does not hold"
+	case insufficientPrivilege:
+		why = "the role lacks a grant, or a policy refuses the row"
+	default:
+		switch sent.Code[:2] {
+		case "22":
+			why = "cannot hold the value"
+		case "00", "01", "02", "03", "08", "0A", "25", "26", "28", "2D", "34", "3D", "3F", "40", "42", "53", "55", "57", "58", "F0", "HV", "XX":
+			return "", "", "", "", false
+		default: // also whatever a trigger raises, whose words may hold values
+			why = "the database refuses it"
+		}
+	}
+	return why + " (SQLSTATE " + sent.Code + ")", sent.TableName, sent.ColumnName, sent.ConstraintName, true
+}
+
+// Lost reports whether a connection ended below a statement, as when the server is restarted. Another may be there.
+func Lost(err error) bool {
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		return false
+	}
+	switch state(err) {
+	case "57P01", "57P02": // the server is told to end, or has crashed
+		return true
+	case "":
+		var op *net.OpError
+		return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+			pgconn.SafeToRetry(err) || errors.As(err, &op) && !op.Timeout()
+	}
+	return false
+}
+
 // Changed reports whether the tables are no longer as they were looked at.
 func Changed(err error) bool { return schemaChanged(err) }
 
@@ -100,26 +158,3 @@ type plainError struct {
 func (e *plainError) Error() string { return e.text }
 
 func (e *plainError) Unwrap() error { return e.err }
-
-// Refusal says why a server would not run a statement, now or in a second: a constraint, a missing column or grant, a value
-// that a column cannot hold. It names constraint and column, and quotes no value.
-func Refusal(err error) (why string, ok bool) {
-	var sent *pgconn.PgError
-	if !errors.As(err, &sent) || len(sent.Code) != 5 {
-		return "", false
-	}
-	switch sent.Code[:2] {
-	case "22", "P0", "44": // a value that cannot be read, a trigger's own error, a view's check: their messages may repeat values
-		why = "the database refuses a value"
-	case "23", "42", "0A", "25":
-		why = sent.Message
-	default:
-		return "", false
-	}
-	for _, named := range [...]struct{ what, name string }{{"column", sent.ColumnName}, {"constraint", sent.ConstraintName}} {
-		if named.name != "" && !strings.Contains(why, `"`+named.name+`"`) {
-			why += ", " + named.what + ` "` + named.name + `"`
-		}
-	}
-	return why + " (SQLSTATE " + sent.Code + ")", true
-}

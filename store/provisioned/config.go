@@ -1,7 +1,7 @@
 package provisioned
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -9,91 +9,82 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// Config is the mapping, and the databases on its two sides.
+// Config says which business tables there are, and what is written into their rows. A table is named as NAME or SCHEMA.NAME.
 type Config struct {
-	URL           string // of the business database: postgres://… or sqlite://…
-	Source        Source // where fields are read that a gate.Principal has not; zero: nowhere
+	URL           string // of the business database: postgres://… or sqlite:…, as for store/postgres and store/sqlite
+	Source        Source
 	Users         Users
-	Organizations Organizations    // zero Table: none are made
-	Members       Members          // likewise; they need both of the others
-	Observe       func(Event)      // hears of rows made, updated, and of failures; it must not block. Nil: nobody listens
-	Now           func() time.Time // nil: time.Now
+	Organizations Organizations // zero Table: none
+	Members       Members       // zero Table: none; needs Organizations
+
+	Observe func(Event)      // what was made, updated or failed; must not block. nil: nobody
+	Now     func() time.Time // nil: time.Now
 }
 
-// Source is Better Auth's own database.
+// Source is the session database, where those fields of Better Auth's rows are read that a gate.Principal has not, and who
+// owns an organization. Zero: nowhere.
 type Source struct {
 	URL    string
-	Tables betterauth.Tables
+	Tables betterauth.Tables // zero: Better Auth's own names
 }
 
-// Users is a table of users.
+// Users are the business rows of users.
 type Users struct {
-	Table   string            // with its schema where it needs one, as in app.users; empty: none are made
-	ID      string            // column of the key, which the table makes
-	AuthID  string            // column of Better Auth's id, with a unique index
-	Columns map[string]string // column: field of Better Auth's user
-	Values  map[string]string // column: constant
-	Update  bool              // Columns follow their source
+	Table  string
+	ID     string // the business key, which the table's default or identity makes; may be AuthID itself
+	AuthID string // unique; holds Better Auth's id
+
+	Columns map[string]string // column: field of Better Auth's row, one of its own or an additional column
+	Values  map[string]string // column: constant, written when a row is made
+	Update  bool              // Columns follow Better Auth's row
 }
 
-// Organizations is a table of organizations.
+// Organizations are the business rows of organizations.
 type Organizations struct {
-	Table   string
-	ID      string
-	AuthID  string
-	Columns map[string]string
-	Values  map[string]string
-	Update  bool
-	Owner   string // column of the key of the oldest member whose role is owner, who is made, too; empty: none
+	Table, ID, AuthID string
+	Columns, Values   map[string]string
+	Update            bool
+
+	// Owner is the column that gets the business key of the oldest member whose role holds "owner" when the row is made. The
+	// row of that user is made, too. Empty: none.
+	Owner string
 }
 
-// Members is a table of memberships. Its key is both columns, with a unique index on them.
+// Members are the business rows of memberships. Their key is that of User and Organization together, both business keys.
 type Members struct {
-	Table        string
-	User         string // column of the user's key
-	Organization string // column of the organization's key
-	Columns      map[string]string
-	Values       map[string]string
-	Update       bool
+	Table, User, Organization string
+	Columns, Values           map[string]string
+	Update                    bool
 }
 
-// Event is something that happened to rows of a table.
-type Event struct {
-	Table string // as it is configured
-	Kind  Kind
-	Err   error // of a failure; it quotes no value
-}
-
-// Kind is what happened.
-type Kind uint8
+// Kind is what happened to rows.
+type Kind string
 
 // The kinds.
 const (
-	Made Kind = iota + 1
-	Updated
-	Failed
+	Made    Kind = "made"
+	Updated Kind = "updated"
+	Failed  Kind = "failed"
 )
 
-func (k Kind) String() string {
-	switch k {
-	case Made:
-		return "made"
-	case Updated:
-		return "updated"
-	case Failed:
-		return "failed"
-	default:
-		return "unknown"
-	}
+// Event is rows of one table to which something happened.
+type Event struct {
+	Table string // as it is configured
+	Kind  Kind
+	Rows  int
+	Err   error // of Failed, where nobody else is told; nil where Provision returns it
 }
 
-// dialectOf is what the database behind a URL speaks.
-func dialectOf(url string) (betterauth.Dialect, error) {
+func dialectOf(url, key string) (betterauth.Dialect, error) {
 	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
 	case "postgres", "postgresql":
 		return betterauth.Postgres, nil
 	case "sqlite", "file":
 		return betterauth.SQLite, nil
 	}
-	return 0, &store.UnusableError{Err: errors.New("business rows are made in PostgreSQL or SQLite")}
+	return 0, unusable("%s: write postgres://user:password@host:5432/database or sqlite:///absolute/path.db", key)
+}
+
+func unusable(format string, args ...any) error {
+	return &store.UnusableError{Err: fmt.Errorf(format, args...)}
 }

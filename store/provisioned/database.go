@@ -3,9 +3,8 @@ package provisioned
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/usherauth/usher/betterauth"
@@ -13,170 +12,166 @@ import (
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// database is a PostgreSQL or SQLite database: what differs between them in a statement, and how one is run.
-type database struct {
-	dialect     betterauth.Dialect
-	read, write *sql.DB // the same in PostgreSQL
+// conns bounds the connections to each database; of SQLite it is those that read, beside one that writes.
+const conns = 8
+
+// querier is a pool of connections or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// mostConnections to one database: who is seen first is rare.
-const mostConnections = 4
+// database is the connections to one, whichever it is.
+type database struct {
+	dialect betterauth.Dialect
+	url     string
+	writes  bool
 
-func openDatabase(ctx context.Context, url string, tables betterauth.Tables) (*database, error) {
-	dialect, err := dialectOf(url)
+	using sync.RWMutex // held for reading by statements, for writing to exchange what follows
+	read  *sql.DB
+	write *sql.DB // the same as read on PostgreSQL; nil where nothing is written
+	pools sqlite.Pools
+}
+
+func openDatabase(ctx context.Context, url, key string, writes bool) (*database, error) {
+	dialect, err := dialectOf(url, key)
 	if err != nil {
 		return nil, err
 	}
-	if dialect == betterauth.SQLite {
-		pools, err := sqlite.OpenPools(ctx, sqlite.Config{URL: url, Tables: tables, MaxConns: mostConnections})
-		if err != nil {
-			return nil, err
+	d := &database{dialect: dialect, url: url, writes: writes}
+	return d, d.connect(ctx)
+}
+
+func (d *database) connect(ctx context.Context) (err error) {
+	switch {
+	case d.dialect == betterauth.SQLite:
+		c, pools := sqlite.Config{URL: d.url, MaxConns: conns - 1}, sqlite.Pools{}
+		if d.writes {
+			pools, err = sqlite.OpenPools(ctx, c)
+		} else {
+			pools, err = sqlite.OpenReader(c)
 		}
-		return &database{dialect, pools.Read, pools.Write}, nil
+		if err == nil {
+			d.pools, d.read, d.write = pools, pools.Read, pools.Write
+		}
+	case d.writes:
+		d.read, err = postgres.OpenWriter(ctx, d.config())
+		d.write = d.read
+	default:
+		d.read, err = postgres.OpenReader(ctx, d.config())
 	}
-	db, err := postgres.OpenWriter(ctx, postgres.Config{URL: url, Tables: tables, MaxConns: mostConnections})
-	if err != nil {
-		return nil, err
+	return err
+}
+
+func (d *database) config() postgres.Config {
+	c := postgres.Config{URL: d.url, MaxConns: conns}
+	if _, most, found := strings.Cut(d.url, "pool_max_conns="); found && len(most) > 0 && '1' <= most[0] && most[0] < '1'+conns && (len(most) == 1 || most[1] == '&') {
+		c.MaxConns = 0 // the URL's own, which is smaller
 	}
-	return &database{dialect, db, db}, nil
+	return c
+}
+
+// use runs statements on the connections that there are. Where another file has replaced SQLite's, as when a copy is
+// brought back, that one is opened first.
+func (d *database) use(ctx context.Context, statements func() error) error {
+	if d.dialect == betterauth.SQLite {
+		d.using.RLock()
+		replaced := d.pools.Replaced()
+		d.using.RUnlock()
+		if replaced {
+			if err := d.exchange(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	d.using.RLock()
+	defer d.using.RUnlock()
+	return statements()
+}
+
+func (d *database) exchange(ctx context.Context) error {
+	d.using.Lock()
+	defer d.using.Unlock()
+	if !d.pools.Replaced() {
+		return nil // somebody else was faster
+	}
+	old := d.pools
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	old.Close()
+	return nil
 }
 
 func (d *database) close() {
-	_ = d.read.Close()
-	if d.write != d.read {
-		_ = d.write.Close()
-	}
-}
-
-// parameter is the nth of a statement, from 1.
-func (d *database) parameter(n int) string {
+	d.using.Lock()
+	defer d.using.Unlock()
 	if d.dialect == betterauth.SQLite {
-		return "?" + strconv.Itoa(n)
+		d.pools.Close()
+	} else {
+		_ = d.read.Close()
 	}
-	return "$" + strconv.Itoa(n)
 }
 
-// text is an expression as text, null where it is.
-func (d *database) text(expression string) string {
-	if d.dialect == betterauth.SQLite {
-		return "cast(" + expression + " as text)"
-	}
-	return expression + "::text"
-}
-
-// texts is an expression for several columns as one JSON array of texts, which rowOf reads.
-func (d *database) texts(columns []string) string {
-	if len(columns) == 0 {
-		return "'[]'"
-	}
-	cast := make([]string, len(columns))
-	for i, column := range columns {
-		cast[i] = d.text(column)
-	}
-	if d.dialect == betterauth.SQLite {
-		return "json_array(" + strings.Join(cast, ", ") + ")"
-	}
-	return "json_build_array(" + strings.Join(cast, ", ") + ")::text"
-}
-
-// among is a condition that a column holds one of those of the nth parameter, which list makes.
-func (d *database) among(column string, n int) string {
-	if d.dialect == betterauth.SQLite {
-		return column + " in (select value from json_each(" + d.parameter(n) + "))"
-	}
-	return column + " = any(" + d.parameter(n) + ")"
-}
-
-// list is a parameter for among. PostgreSQL takes an array's literal for any type that its elements can be read as.
-func (d *database) list(texts []string) string {
-	if d.dialect == betterauth.SQLite {
-		if texts == nil {
-			return "[]"
-		}
-		b, _ := json.Marshal(texts) // of valid UTF-8, as all that came from a database
-		return string(b)
-	}
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, text := range texts {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('"')
-		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text))
-		b.WriteByte('"')
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-// differs is a condition that a column holds something else than an expression, null included.
-func (d *database) differs(column, expression string) string {
-	if d.dialect == betterauth.SQLite {
-		return column + " is not " + expression
-	}
-	return column + " is distinct from " + expression
-}
-
-// quoted is an identifier.
-func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// quotedTable is a table's name, with its schema where it is written.
-func quotedTable(name string) string {
-	if schema, table, ok := strings.Cut(name, "."); ok {
-		return quoted(schema) + "." + quoted(table)
-	}
-	return quoted(name)
-}
-
-// one runs a statement that answers with at most one text. It waits for other writers of an SQLite file, and tries once
-// more what failed only because of others at the same time, or because the table was changed since.
-func (d *database) one(ctx context.Context, statement string, args ...any) (text string, found bool, err error) {
-	for attempt := 0; ; attempt++ {
-		err = d.write.QueryRowContext(ctx, statement, args...).Scan(&text)
+// patiently repeats what another writer of SQLite keeps waiting, until ctx ends or for as long as Better Auth's own drivers
+// wait, and what another transaction of PostgreSQL made fail. Nothing has been done by what failed so.
+func (d *database) patiently(ctx context.Context, do func() error) error {
+	const patience = 5 * time.Second
+	end := time.Now().Add(patience)
+	for again := 0; ; {
+		err := do()
 		switch {
-		case err == nil:
-			return text, true, nil
-		case isNone(err):
-			return "", false, nil
-		case d.dialect == betterauth.SQLite && sqlite.Busy(err):
-			select {
-			case <-ctx.Done():
-				return "", false, ctx.Err()
-			case <-time.After(5 * time.Millisecond):
-			}
-		case d.dialect == betterauth.Postgres && attempt == 0 && postgres.Again(err):
+		case err == nil, ctx.Err() != nil:
+			return err
+		case sqlite.Busy(err) && time.Now().Before(end):
+		case again <= conns && (postgres.Again(err) || postgres.Lost(err)):
+			again++
 		default:
-			return "", false, err
+			return err
 		}
 	}
 }
 
-// each reads rows of texts, null as "" with a false beside it.
-func (d *database) each(ctx context.Context, width int, row func(texts []sql.NullString), statement string, args ...any) error {
-	texts := make([]sql.NullString, width)
-	into := make([]any, width)
-	for i := range texts {
-		into[i] = &texts[i]
-	}
-	rows, err := d.read.QueryContext(ctx, statement, args...)
-	if err != nil && d.dialect == betterauth.Postgres && postgres.Again(err) {
-		rows, err = d.read.QueryContext(ctx, statement, args...) // the statement was prepared for a table that was changed
-	}
+// each scans the rows of a query, patiently: do may see rows of an attempt that failed.
+func (d *database) each(ctx context.Context, db querier, query string, args []any, do func() error, into ...any) error {
+	return d.patiently(ctx, func() error { return once(ctx, db, query, args, do, into...) })
+}
+
+func once(ctx context.Context, db querier, query string, args []any, do func() error, into ...any) (err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() {
+		if closed := rows.Close(); err == nil {
+			err = closed // of SQLite: also that the statement's end was refused
+		}
+	}()
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		row(texts)
+		if err := do(); err != nil {
+			return err
+		}
 	}
 	return rows.Err()
 }
 
-// first reads one text.
-func (d *database) first(ctx context.Context, into *string, statement string, args ...any) error {
-	return d.read.QueryRowContext(ctx, statement, args...).Scan(into)
+// list is many keys as one parameter.
+func (d *database) list(keys []string) any {
+	if d.dialect == betterauth.Postgres {
+		return keys
+	}
+	return jsonOf(keys)
 }
+
+// remedy gives an error that says nothing about a row its words.
+func (d *database) remedy(err error) error {
+	if d.dialect == betterauth.Postgres {
+		return postgres.Plain(err)
+	}
+	return sqlite.Remedy(err)
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -1,10 +1,6 @@
-// Package provisioned makes the rows that a backend keeps of users, organizations and memberships in tables of its own, when
-// the gate first sees one, and finds their keys: the backend need not know Better Auth.
+// Package provisioned knows the business rows of people and organizations: the rows of an application's own tables, with keys
+// of its own, that stand for Better Auth's. It makes them on first sight, once however many ask at the same time, and fills
+// their keys into a gate.Principal. A Resolver does so in front of any store.
 //
-// It owns the mapping from Better Auth's rows to those tables, and what may go wrong with it. It stands behind the memory
-// (store/cached), so that a key is remembered with the session. It must not decide: without a row it says that there is none,
-// and the gate refuses.
-//
-// A row is made by one statement (INSERT … ON CONFLICT DO NOTHING), so that however many see somebody first, there is one.
-// The key of the mapping is one column with Better Auth's id; nothing else in the tables knows of Better Auth.
+// It must not know configuration, telemetry or any edge. Whoever is remembered with a key is so by what stands before it.
 package provisioned

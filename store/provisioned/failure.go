@@ -1,80 +1,119 @@
 package provisioned
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store/postgres"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-func isNone(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+// refusedError says that the database, or this package for it, refuses one row. It wraps nothing: what the database says may
+// hold values.
+type refusedError struct{ text string }
 
-// refusal is a statement that the database would not run, now or in a second: a constraint, a missing column or grant, a
-// value that a column cannot hold. It is gate.ErrNotProvisioned.
-type refusal struct {
-	table string
-	text  string // names constraint and column, and quotes no value
+func (e *refusedError) Error() string { return e.text }
+
+// Is tells the gate what it is: no database that is away, but a row that is not to be had.
+func (e *refusedError) Is(target error) bool { return target == gate.ErrNotProvisioned }
+
+func refusal(err error) (*refusedError, bool) {
+	var refused *refusedError
+	return refused, errors.As(err, &refused)
 }
 
-func (r *refusal) Error() string { return "table " + r.table + ": " + r.text }
+func refuse(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
 
-// Is makes a refusal gate.ErrNotProvisioned.
-func (r *refusal) Is(target error) bool { return target == gate.ErrNotProvisioned }
+// explain gives an error of a statement for rows of this table its words.
+func (l *layout) explain(what string, d *database, err error) error {
+	return explain(fmt.Sprintf("%s in table %q", what, l.configured), l.name, d, err)
+}
 
-// refused explains why a statement about a table failed: a refusal, or an error of a database that does not answer.
-func (d *database) refused(table string, err error) error {
-	text, ours := postgres.Refusal(err)
-	if !ours {
-		text, ours = sqlite.Refusal(err)
+// explain does the same for a statement that reads all tables.
+func (s *shape) explain(what string, d *database, err error) error {
+	var names []string
+	for _, l := range s.layouts() {
+		names = append(names, strconv.Quote(l.configured))
 	}
-	if ours {
-		return &refusal{table, text}
+	return explain(what+" in table "+strings.Join(names, ", "), "", d, err)
+}
+
+func explain(what, own string, d *database, err error) error {
+	if _, refused := refusal(err); refused || err == nil {
+		return err
 	}
-	return fmt.Errorf("table %s: %w", table, err)
+	var why, table, column, constraint string
+	var ok bool
+	if d.dialect == betterauth.Postgres {
+		why, table, column, constraint, ok = postgres.Refused(err)
+	} else {
+		why, column, constraint, ok = sqlite.Refused(err)
+	}
+	if !ok {
+		return fmt.Errorf("%s: %w", what, d.remedy(err))
+	}
+	text := what + ": "
+	for _, part := range []struct{ word, name string }{{"table", table}, {"column", column}, {"constraint", constraint}} {
+		const longest = 200 // SQLite names a nameless condition by all its text
+		if part.name != "" && (part.word != "table" || part.name != own) {
+			text += fmt.Sprintf("%s %q: ", part.word, part.name[:min(len(part.name), longest)])
+		}
+	}
+	return &refusedError{text + why}
 }
 
-// failures remembers for a second what was refused, so that requests in a row do not ask for the same again and again. It
-// is safe for concurrent use.
-type failures struct {
-	mu    sync.Mutex
-	known map[string]failure
+// doomed remembers rows that were refused a moment ago, so that the database is not asked with the same for each request.
+// The zero value is empty.
+type doomed struct {
+	mu   sync.Mutex
+	rows map[doom]refusedAt
 }
 
-type failure struct {
-	err   error
-	until time.Time
+type doom struct{ section, id, organization string }
+
+type refusedAt struct {
+	err error
+	end time.Time
 }
 
 const (
-	failureTTL   = time.Second
-	mostFailures = 1000 // beyond, all are forgotten
+	doomedFor  = time.Second
+	doomedRows = 1024
 )
 
-// lately is the failure of a second ago, nil if there was none.
-func (f *failures) lately(key string, now time.Time) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if known, ok := f.known[key]; ok && now.Before(known.until) {
-		return known.err
+func (d *doomed) find(row doom, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if at, ok := d.rows[row]; ok && now.Before(at.end) {
+		return at.err
 	}
 	return nil
 }
 
-// keep remembers an error if it is a refusal.
-func (f *failures) keep(key string, err error, now time.Time) {
-	if !errors.Is(err, gate.ErrNotProvisioned) {
-		return
+func (d *doomed) add(row doom, err error, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.rows == nil {
+		d.rows = make(map[doom]refusedAt)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.known == nil || len(f.known) >= mostFailures {
-		f.known = make(map[string]failure)
+	if len(d.rows) >= doomedRows {
+		for key, at := range d.rows {
+			if !now.Before(at.end) {
+				delete(d.rows, key)
+			}
+		}
 	}
-	f.known[strings.Clone(key)] = failure{err, now.Add(failureTTL)}
+	for key := range d.rows { // any: what is forgotten is only asked again
+		if len(d.rows) < doomedRows {
+			break
+		}
+		delete(d.rows, key)
+	}
+	d.rows[row] = refusedAt{err, now.Add(doomedFor)}
 }

@@ -1,200 +1,364 @@
 package provisioned
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/usherauth/usher/gate"
 )
 
-// Look fills in the business ids of rows that are there, and makes none.
-func (r *Rows) Look(ctx context.Context, p *gate.Principal) error {
-	rows, err := r.find(ctx, p.User.ID, organizationsOf(p))
-	if err != nil {
+// work is one call: it reads, makes what is missing, and fills in the keys at its end.
+type work struct {
+	*Rows
+	shape *shape
+	ctx   context.Context
+	p     *gate.Principal
+	makes bool
+
+	found   *found
+	user    string            // the user's business key
+	keys    map[string]string // of organizations, by Better Auth's id
+	refused map[string]error  // organizations whose rows the database refuses now, by Better Auth's id
+}
+
+func (w *work) do() error {
+	p := w.p
+	if !plain(p.User.ID) || p.User.ID == "" {
+		return refuse("find the user's row: no row has such an id")
+	}
+	w.keys, w.refused = make(map[string]string), make(map[string]error)
+	var organizations []string
+	if w.shape.organizations != nil {
+		for i := range p.Memberships {
+			id := p.Memberships[i].OrganizationID
+			if plain(id) && id != "" {
+				organizations = append(organizations, id)
+			} else {
+				w.refused[id] = refuse("find an organization's row: no row has such an id")
+			}
+		}
+		slices.Sort(organizations) // in one order everywhere: two who make many must not wait for each other
+		organizations = slices.Compact(organizations)
+	}
+	var err error
+	if w.found, err = w.find(w.ctx, w.shape, []string{p.User.ID}, organizations); err != nil {
 		return err
 	}
-	p.User.BusinessID = rows[[2]string{aboutUser, p.User.ID}].id
+	w.user = w.found.users[w.shape.users.same(p.User.ID)].id
+	for _, id := range organizations {
+		if known, ok := w.found.organizations[w.shape.organizations.same(id)]; ok {
+			w.keys[id] = known.id
+		}
+	}
+	if w.makes {
+		if err := w.makeUser(); err != nil {
+			return err
+		}
+		if err := w.makeOrganizations(organizations); err != nil {
+			return err
+		}
+		if err := w.makeMembers(organizations); err != nil {
+			return err
+		}
+	}
+	p.User.BusinessID = w.user
 	for i := range p.Memberships {
 		m := &p.Memberships[i]
-		m.BusinessID = rows[[2]string{aboutOrganization, m.OrganizationID}].id
+		if _, refused := w.refused[m.OrganizationID]; refused {
+			m.BusinessID, p.Partial = "", p.Partial || w.makes
+			continue
+		}
+		m.BusinessID = w.keys[m.OrganizationID]
 	}
 	return nil
 }
 
-func organizationsOf(p *gate.Principal) []string {
-	ids := make([]string, len(p.Memberships))
-	for i := range p.Memberships {
-		ids[i] = p.Memberships[i].OrganizationID
-	}
-	return ids
-}
-
-// Provision implements Provisioner. An organization whose row is refused by the database keeps no business id, and makes the
-// principal Partial: what does not concern it goes on.
-func (r *Rows) Provision(ctx context.Context, p *gate.Principal) error {
-	rows, err := r.find(ctx, p.User.ID, organizationsOf(p))
-	if err != nil {
-		r.observe(r.first(), Failed, err)
-		return err
-	}
-	if r.users != nil {
-		if p.User.BusinessID, err = r.user(ctx, userRow(&p.User), rows[[2]string{aboutUser, p.User.ID}]); err != nil {
-			return err
-		}
-	}
-	if r.organizations == nil {
+// makeUser makes the user's row, or brings it up to date.
+func (w *work) makeUser() error {
+	l, id := w.shape.users, w.p.User.ID
+	known, there := w.found.users[l.same(id)]
+	if there && !l.update {
 		return nil
 	}
-	for i := range p.Memberships {
-		m := &p.Memberships[i]
-		id, err := r.organization(ctx, p, m, rows)
+	if err := w.doomed.find(doom{section: "users", id: id}, w.now()); err != nil {
+		return err
+	}
+	rows, err := w.userRows([]string{id})
+	if err == nil && rows[0] == nil {
+		err = refuse("make a row in table %q: Better Auth's user is gone", l.configured)
+	}
+	if err == nil && there {
+		if l.differs(known, rows[0]) {
+			err = w.change(w.ctx, l, rows[0])
+		}
+	} else if err == nil {
+		var ids map[string]string
+		var refused map[string]error
+		if ids, refused, err = w.make(l, rows); err == nil {
+			w.user, err = ids[id], refused[id]
+		}
+	}
+	if _, refused := refusal(err); refused {
+		w.doomed.add(doom{section: "users", id: id}, err, w.now())
+		w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1})
+	}
+	return err
+}
+
+// make makes rows of users or organizations, and returns the keys by Better Auth's id, and why some were refused.
+func (w *work) make(l *layout, rows []*row) (keys map[string]string, refused map[string]error, err error) {
+	keys, refused = make(map[string]string), make(map[string]error)
+	for attempt := 0; len(rows) > 0; attempt++ {
+		made, err := w.insert(w.ctx, l, rows)
+		if err != nil {
+			return nil, nil, err
+		}
+		var others []*row // others were first
+		var ids []string
+		for i, row := range rows {
+			switch {
+			case made.errs[i] != nil:
+				refused[row.auth] = made.errs[i]
+			case made.ids[i] != "":
+				keys[row.auth] = made.ids[i]
+			default:
+				others, ids = append(others, row), append(ids, row.auth)
+			}
+		}
+		if rows = others; len(rows) == 0 {
+			break
+		}
+		there, err := w.findIn(w.ctx, w.shape, l, ids)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = slices.DeleteFunc(rows, func(row *row) bool {
+			known, ok := there[l.same(row.auth)]
+			if ok {
+				keys[row.auth] = known.id
+			}
+			return ok
+		})
+		if attempt == 2 {
+			for _, row := range rows {
+				refused[row.auth] = refuse("make a row in table %q: neither was it made, nor is it there; is it a trigger, a policy, or how %q compares texts?", l.configured, l.keys[0])
+			}
+			break
+		}
+	}
+	return keys, refused, nil
+}
+
+// makeOrganizations makes the rows of organizations that have none, and those of their owners, and brings the others up to
+// date.
+func (w *work) makeOrganizations(ids []string) error {
+	l := w.shape.organizations
+	if l == nil {
+		return nil
+	}
+	var missing, wanted []string
+	for _, id := range ids {
+		_, there := w.keys[id]
+		if there && !l.update {
+			continue
+		}
+		if err := w.doomed.find(doom{section: l.section, id: id}, w.now()); err != nil {
+			w.refused[id] = err
+			continue
+		}
+		wanted = append(wanted, id)
+		if !there {
+			missing = append(missing, id)
+		}
+	}
+	if wanted == nil {
+		return nil
+	}
+	rows, err := w.organizationRows(wanted)
+	if err != nil {
+		return err
+	}
+	owners, err := w.owners(missing)
+	if err != nil {
+		return err
+	}
+	var all []*row
+	for i, row := range rows {
+		id := wanted[i]
+		known, there := w.found.organizations[l.same(id)]
 		switch {
-		case errors.Is(err, gate.ErrNotProvisioned):
-			p.Partial = true
-		case err != nil:
-			return err
-		default:
-			m.BusinessID = id
+		case w.refused[id] != nil:
+		case row == nil:
+			w.refuse(l, id, refuse("make a row in table %q: Better Auth's organization is gone", l.configured))
+		case !there:
+			if owner, ok := owners[id]; ok {
+				row.owner = &owner
+			}
+			all = append(all, row)
+		case l.differs(known, row):
+			err := w.change(w.ctx, l, row)
+			if _, refused := refusal(err); err != nil && !refused {
+				return err
+			}
+			if err != nil {
+				w.refuse(l, id, err)
+			}
 		}
+	}
+	keys, refused, err := w.make(l, all)
+	if err != nil {
+		return err
+	}
+	for id, key := range keys {
+		w.keys[id] = key
+	}
+	for _, id := range sorted(refused) {
+		w.refuse(l, id, refused[id])
 	}
 	return nil
 }
 
-// user is the key of a user's row, which is made or changed where that is needed.
-func (r *Rows) user(ctx context.Context, from row, have entry) (string, error) {
-	id := from["id"].text
-	return r.row(ctx, r.users, aboutUser+id, have, from, map[string]string{"id": id}, []any{id}, nil)
+// refuse keeps an organization from having a key this time, and the database from being asked again at once.
+func (w *work) refuse(l *layout, id string, err error) {
+	key := doom{section: l.section, id: id}
+	if l.section == "members" {
+		key.id, key.organization = w.p.User.ID, id
+	}
+	w.refused[id] = err
+	w.doomed.add(key, err, w.now())
+	w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1, Err: err})
 }
 
-// organization is the key of an organization's row, with the membership's row where there are such.
-func (r *Rows) organization(ctx context.Context, p *gate.Principal, m *gate.Membership, rows found) (string, error) {
-	where := map[string]string{"id": m.OrganizationID}
-	id, err := r.row(ctx, r.organizations, aboutOrganization+m.OrganizationID, rows[[2]string{aboutOrganization, m.OrganizationID}],
-		organizationRow(m), where, []any{m.OrganizationID}, func() (any, error) { return r.owner(ctx, p, m.OrganizationID) })
-	if err != nil || r.members == nil {
-		return id, err
-	}
-	have := rows[[2]string{aboutMember, m.OrganizationID}]
-	if have.texts != "" {
-		have.id = p.User.BusinessID
-	}
-	_, err = r.row(ctx, r.members, aboutMember+p.User.ID+" "+m.OrganizationID, have, memberRow(&p.User, m),
-		map[string]string{"userId": p.User.ID, "organizationId": m.OrganizationID}, []any{p.User.BusinessID, id}, nil)
-	return id, err
-}
-
-// owner is the key of the oldest owner's row, which is made, too; nil where nobody is.
-func (r *Rows) owner(ctx context.Context, p *gate.Principal, organizationID string) (any, error) {
-	userID, found, err := r.source.oldestOwner(ctx, organizationID)
-	switch {
-	case err != nil:
-		return nil, err
-	case !found:
+// owners are the business keys of those who own organizations, whose rows are made.
+func (w *work) owners(organizations []string) (map[string]string, error) {
+	if w.shape.organizations.owner == "" || len(organizations) == 0 {
 		return nil, nil
-	case userID == p.User.ID:
-		return p.User.BusinessID, nil
 	}
-	rows, err := r.find(ctx, userID, nil)
+	users := w.shape.users
+	owners, err := w.shape.source.owners(w.ctx, organizations)
 	if err != nil {
 		return nil, err
 	}
-	from := row{"id": said(userID)}
-	if err := r.source.complete(ctx, "user", r.users.fields, map[string]string{"id": userID}, from); err != nil {
-		return nil, err
+	var ids []string
+	for _, id := range owners {
+		if id != w.p.User.ID {
+			ids = append(ids, id)
+		}
 	}
-	return r.user(ctx, from, rows[[2]string{aboutUser, userID}])
-}
-
-// row is the key of a row: of the one that is there, changed where it has to follow its source, or of a new one. Name tells
-// it from others, from is what is known of its source, where finds that, keys are what the unique index is on. Owner is asked
-// for a new row's owner, where the table has such a column.
-func (r *Rows) row(ctx context.Context, t *table, name string, have entry, from row, where map[string]string, keys []any,
-	owner func() (any, error),
-) (id string, err error) {
-	now := r.config.Now()
-	there := have.id != ""
-	if there && !t.update {
-		return have.id, nil
-	}
-	if err := r.failed.lately(name, now); err != nil {
-		return "", err
-	}
-	defer func() {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	keys, refused := make(map[string]string), make(map[string]error)
+	if len(ids) > 0 {
+		there, err := w.findIn(w.ctx, w.shape, users, ids)
 		if err != nil {
-			r.failed.keep(name, err, now)
-			r.observe(t, Failed, err)
+			return nil, err
 		}
-	}()
-	if r.source != nil {
-		if err := r.source.complete(ctx, t.model, t.fields, where, from); err != nil {
-			return "", err
+		ids = slices.DeleteFunc(ids, func(id string) bool {
+			known, ok := there[users.same(id)]
+			if ok {
+				keys[id] = known.id
+			}
+			return ok
+		})
+	}
+	if len(ids) > 0 {
+		rows, err := w.userRows(ids)
+		if err != nil {
+			return nil, err
+		}
+		rows = slices.DeleteFunc(rows, func(r *row) bool { return r == nil }) // gone since
+		made, failed, err := w.make(users, rows)
+		if err != nil {
+			return nil, err
+		}
+		for id, key := range made {
+			keys[id] = key
+		}
+		refused = failed
+	}
+	keys[w.p.User.ID] = w.user
+	of := make(map[string]string)
+	for _, organization := range sorted(owners) {
+		owner := owners[organization]
+		if err := refused[owner]; err != nil {
+			w.refuse(w.shape.organizations, organization, refuse("the owner's row: %v", err))
+		} else if key, ok := keys[owner]; ok {
+			of[organization] = key
 		}
 	}
-	if there {
-		if t.differs(have.texts, from) {
-			err = r.follow(ctx, t, keys, from)
-		}
-		return have.id, err
-	}
-	return r.make(ctx, t, keys, from, owner)
+	return of, nil
 }
 
-// follow changes a row where it differs from its source.
-func (r *Rows) follow(ctx context.Context, t *table, keys []any, from row) error {
-	args := slices.Clone(keys)
-	for _, name := range t.fields {
-		args = append(args, from[name].parameter(r.db))
+// makeMembers makes the rows of memberships that have none, and brings the others up to date.
+func (w *work) makeMembers(organizations []string) error {
+	l := w.shape.members
+	if l == nil {
+		return nil
 	}
-	_, changed, err := r.db.one(ctx, t.change, args...)
+	var wanted []string
+	for _, id := range organizations {
+		key, ok := w.keys[id]
+		if _, refused := w.refused[id]; refused || !ok {
+			continue
+		}
+		if _, there := w.found.members[key]; there && !l.update {
+			continue
+		}
+		if err := w.doomed.find(doom{l.section, w.p.User.ID, id}, w.now()); err != nil {
+			w.refused[id] = err
+			continue
+		}
+		wanted = append(wanted, id)
+	}
+	if wanted == nil {
+		return nil
+	}
+	rows, err := w.memberRows(wanted)
 	if err != nil {
-		return r.db.refused(t.name, err)
+		return err
 	}
-	if changed {
-		r.observe(t, Updated, nil)
+	var all []*row
+	for i, row := range rows {
+		if row == nil {
+			w.refuse(l, wanted[i], refuse("make a row in table %q: Better Auth's membership is gone", l.configured))
+			continue
+		}
+		known, there := w.found.members[row.key[1]]
+		switch {
+		case !there:
+			all = append(all, row)
+		case l.differs(known, row):
+			err := w.change(w.ctx, l, row)
+			if _, refused := refusal(err); err != nil && !refused {
+				return err
+			}
+			if err != nil {
+				w.refuse(l, row.auth, err)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(a.key[1], b.key[1]) })
+	made, err := w.insert(w.ctx, l, all)
+	if err != nil {
+		return err
+	}
+	for i, row := range all {
+		if made.errs[i] != nil {
+			w.refuse(l, row.auth, made.errs[i])
+		}
 	}
 	return nil
 }
 
-// make makes a row, or finds that of whoever was first.
-func (r *Rows) make(ctx context.Context, t *table, keys []any, from row, owner func() (any, error)) (string, error) {
-	args := slices.Clone(keys)
-	for _, name := range t.fields {
-		args = append(args, from[name].parameter(r.db))
-	}
-	for _, value := range t.values {
-		args = append(args, value)
-	}
-	if t.owner != "" {
-		id, err := owner()
-		if err != nil {
-			return "", err
-		}
-		args = append(args, id)
-	}
-	for range 3 { // whoever was first may be gone again
-		id, made, err := r.db.one(ctx, t.insert, args...)
-		if err != nil {
-			return "", r.db.refused(t.name, err)
-		}
-		if made {
-			r.observe(t, Made, nil)
-			return id, nil
-		}
-		if t.id == "" {
-			return "", nil // a membership that is there has no key to find
-		}
-		err = r.db.first(ctx, &id, "select "+r.db.text(quoted(t.id))+" from "+quotedTable(t.name)+" where "+quoted(t.keys[0])+" = "+r.db.parameter(1), keys[0])
-		if err == nil {
-			return id, nil
-		}
-		if !isNone(err) {
-			return "", r.db.refused(t.name, err)
-		}
-	}
-	return "", &refusal{t.name, "a row is neither made nor there; does a trigger or a policy hide it?"}
-}
+var errNoSource = errors.New("a field is read from the session database, and there is none") // Open refuses such a mapping
 
-func (r *Rows) observe(t *table, kind Kind, err error) {
-	r.config.Observe(Event{Table: t.name, Kind: kind, Err: err})
+func (w *work) beyond(l *layout) ([]string, error) {
+	fields := l.beyond()
+	if len(fields) > 0 && w.shape.source == nil {
+		return nil, fmt.Errorf("table %q: %w", l.configured, errNoSource)
+	}
+	return fields, nil
 }

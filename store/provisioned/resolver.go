@@ -2,44 +2,70 @@ package provisioned
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/store"
 )
 
-// Provisioner fills in the business ids of a principal that nobody else holds. An error means that there is no row.
+// Provisioner fills the business keys into a principal that nobody else holds yet. Rows is one.
 type Provisioner interface {
 	Provision(ctx context.Context, p *gate.Principal) error
 }
 
-// Resolver answers as the one behind it, with business ids. It is safe for concurrent use.
+// Resolver is a gate.Resolver whose principals have their business keys. It passes the answers of another on, but for whoever
+// would be refused anyway: for those no row is made.
 type Resolver struct {
 	next gate.Resolver
 	rows Provisioner
+	now  func() time.Time
 }
 
-// New makes a Resolver in front of next.
-func New(next gate.Resolver, rows Provisioner) *Resolver { return &Resolver{next, rows} }
+var (
+	_ gate.Resolver = (*Resolver)(nil)
+	_ store.Dated   = (*Resolver)(nil)
+)
 
-// Resolve implements gate.Resolver. Who will be refused is made no row.
+// New puts rows behind next.
+func New(next gate.Resolver, rows Provisioner) *Resolver { return &Resolver{next, rows, time.Now} }
+
+// Resolve implements gate.Resolver. A row that cannot be made is an error.
 func (r *Resolver) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
-	found, err := r.next.Resolve(ctx, c)
-	if err != nil || found == nil || !counts(found, c, time.Now()) {
-		return found, err
-	}
-	p := *found
-	p.Memberships = slices.Clone(found.Memberships)
-	if err := r.rows.Provision(ctx, &p); err != nil {
-		return nil, fmt.Errorf("provision: %w", err)
-	}
-	p.Plain = false // the ids may be anything
-	return &p, nil
+	p, _, err := r.ResolveDated(ctx, c)
+	return p, err
 }
 
-// counts reports whether the gate could let somebody pass.
-func counts(p *gate.Principal, c gate.Credential, now time.Time) bool {
-	banned := p.User.Banned && (p.User.BanExpires.IsZero() || p.User.BanExpires.After(now))
-	return p.User.ID != "" && !banned && (c.Method() == gate.ByInternal || p.Session.ExpiresAt.After(now))
+// ResolveDated implements store.Dated: it is as old as what next answers.
+func (r *Resolver) ResolveDated(ctx context.Context, c gate.Credential) (*gate.Principal, time.Time, error) {
+	asOf := time.Now()
+	var p *gate.Principal
+	var err error
+	if dated, ok := r.next.(store.Dated); ok {
+		p, asOf, err = dated.ResolveDated(ctx, c)
+	} else {
+		p, err = r.next.Resolve(ctx, c)
+	}
+	if err != nil || p == nil || !r.admits(p, c) {
+		return p, asOf, err
+	}
+	own := *p // the other may be shared
+	own.Memberships = slices.Clone(p.Memberships)
+	own.Plain = false // whoever said so has not seen the keys
+	if err := r.rows.Provision(ctx, &own); err != nil {
+		return nil, time.Time{}, err
+	}
+	return &own, asOf, nil
+}
+
+// admits reports whether a gate could let this principal pass.
+func (r *Resolver) admits(p *gate.Principal, c gate.Credential) bool {
+	now, u := r.now(), &p.User
+	switch {
+	case u.ID == "", u.Banned && (u.BanExpires.IsZero() || u.BanExpires.After(now)):
+		return false
+	case c.Method() == gate.ByInternal:
+		return true
+	}
+	return p.Session.ExpiresAt.After(now)
 }

@@ -2,195 +2,298 @@ package provisioned
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/postgres"
 )
 
-// Rows finds and makes business rows. It is safe for concurrent use.
+// Rows makes business rows. It is safe for concurrent use. Every call ends with its context. Errors name tables, columns and
+// constraints and quote no value.
 type Rows struct {
-	db     *database
-	source *source // nil: principals say all that is needed
-	config Config
+	config   Config
+	mappings []*mapping
+	now      func() time.Time
+	db       *database
+	from     *database // the session database; nil where nothing is read from it; may be db itself
+	shape    atomic.Pointer[shape]
+	doomed   doomed
 
-	users, organizations, members *table // the latter two may be nil
-	lookup                        string // statement
-
-	failed failures
+	looking chan struct{} // full while somebody looks at the tables again
+	vain    atomic.Int64  // when that last did not help; Unix time in nanoseconds
 }
 
-// Open connects, and looks whether the mapping fits. It fails with store.UnusableError or store.MissingError where waiting
-// does not mend it, and names everything that is wrong.
+// shape is what one look at the tables found.
+type shape struct {
+	users, organizations, members *layout // the latter two may be nil
+	source                        *source
+
+	steady string // finds the rows of a user, of his organizations and of his memberships
+}
+
+// Open connects and looks at the tables once. It fails with a store.MissingError or store.UnusableError, which stay until
+// somebody changes the schema or the configuration, or says which grant the role lacks.
 func Open(ctx context.Context, c Config) (*Rows, error) {
-	r, findings, err := open(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("provision: %w", err)
-	}
-	if len(findings) > 0 {
-		r.Close()
-		var all []error
-		for _, f := range findings {
-			all = append(all, errors.New(describe(f)))
+	r, err := open(ctx, c)
+	if err == nil {
+		if err = r.look(ctx); err != nil {
+			r.Close()
 		}
-		return nil, fmt.Errorf("provision: %w", &store.UnusableError{Err: errors.Join(all...)})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("provisioned: %w", err)
 	}
 	return r, nil
 }
 
-// Check says everything that is wrong with the mapping. An error means that it could not be found out.
+// Check is everything that is wrong with the mapping. Its error says that the databases could not be looked at.
 func Check(ctx context.Context, c Config) ([]store.Finding, error) {
-	r, findings, err := open(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("provision: %w", err)
+	findings := func(all []problem) []store.Finding {
+		var list []store.Finding
+		for _, p := range all {
+			list = append(list, p.Finding)
+		}
+		return list
 	}
-	r.Close()
-	return findings, nil
+	if all := c.check(); all != nil {
+		return findings(all), nil
+	}
+	r, err := open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("provisioned: %w", err)
+	}
+	defer r.Close()
+	s, all, err := r.survey(ctx)
+	if err == nil && all == nil {
+		err = r.try(ctx, s)
+		if lasting := ctx.Err() == nil && !postgres.Lost(err); err != nil && lasting {
+			return []store.Finding{{Note: err.Error()}}, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("provisioned: %w", err)
+	}
+	return findings(all), nil
 }
 
-func open(ctx context.Context, c Config) (_ *Rows, findings []store.Finding, err error) {
-	if c.Now == nil {
-		c.Now = time.Now
+func open(ctx context.Context, c Config) (r *Rows, err error) {
+	if err := asError(c.check()); err != nil {
+		return nil, err
 	}
-	if c.Observe == nil {
-		c.Observe = func(Event) {}
+	r = &Rows{config: c, mappings: c.mappings(), now: c.Now, looking: make(chan struct{}, 1)}
+	if r.now == nil {
+		r.now = time.Now
 	}
-	r := &Rows{config: c}
-	if r.db, err = openDatabase(ctx, c.URL, c.Source.Tables); err != nil {
-		return nil, nil, fmt.Errorf("the business database: %w", err)
+	if r.db, err = openDatabase(ctx, c.URL, "provision.store.url", true); err != nil {
+		return nil, err
 	}
-	r.tables()
-	if r.needsSource() {
-		if c.Source.URL == "" {
-			r.Close()
-			return nil, nil, &store.UnusableError{Err: errors.New("the mapping names fields that only Better Auth's tables hold, and its storage has none")}
+	switch {
+	case !sourced(r.mappings):
+	case c.Source.URL == c.URL:
+		r.from = r.db
+	default:
+		if r.from, err = openDatabase(ctx, c.Source.URL, "store.url", false); err != nil {
+			r.db.close()
+			return nil, fmt.Errorf("session database: %w", err)
 		}
-		if r.source, err = openSource(ctx, &c, r.db); err != nil {
-			r.Close()
-			return nil, nil, err
-		}
 	}
-	if findings, err = r.judge(ctx); err != nil {
-		r.Close()
+	return r, nil
+}
+
+// Close closes every connection, after those in use have answered.
+func (r *Rows) Close() {
+	r.db.close()
+	if r.from != nil && r.from != r.db {
+		r.from.close()
+	}
+}
+
+// Ping reports whether rows can be made now. It looks at the tables again.
+func (r *Rows) Ping(ctx context.Context) error {
+	if err := r.alone(ctx, func() error { return r.look(ctx) }); err != nil {
+		return fmt.Errorf("provisioned: %w", err)
+	}
+	return nil
+}
+
+func (r *Rows) look(ctx context.Context) error {
+	s, problems, err := r.survey(ctx)
+	if err != nil {
+		return err
+	}
+	if err := asError(problems); err != nil {
+		return err
+	}
+	if err := r.try(ctx, s); err != nil {
+		return err
+	}
+	r.shape.Store(s)
+	return nil
+}
+
+// survey looks at all tables. Without problems there is a shape.
+func (r *Rows) survey(ctx context.Context) (*shape, []problem, error) {
+	s := new(shape)
+	var all []problem
+	err := r.db.use(ctx, func() error {
+		for _, t := range r.mappings {
+			f, err := r.db.look(ctx, t)
+			if err != nil {
+				return fmt.Errorf("look at table %q: %w", t.configured, r.db.remedy(err))
+			}
+			if found := t.judge(r.db, f); found != nil {
+				all = append(all, found...)
+				continue
+			}
+			l := newLayout(r.db, t, f)
+			switch t.section {
+			case "users":
+				s.users = l
+			case "organizations":
+				s.organizations = l
+			case "members":
+				s.members = l
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, nil, err
 	}
-	return r, findings, nil
+	if r.from != nil {
+		err := r.from.use(ctx, func() (err error) {
+			s.source, err = lookAtSource(ctx, r.from, r.config.Source.Tables)
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, s.source.judge(r.mappings)...)
+	}
+	if all != nil {
+		return nil, all, nil
+	}
+	s.steady = s.users.find(1)
+	if s.organizations != nil {
+		s.steady += " union all " + s.organizations.find(2)
+	}
+	if s.members != nil {
+		s.steady += " union all " + s.members.findMembers(s.users, s.organizations)
+	}
+	return s, nil, nil
 }
 
-// tables makes the statements.
-func (r *Rows) tables() {
-	c := &r.config
-	if u := c.Users; u.Table != "" {
-		r.users = newTable(r.db, table{name: u.Table, model: "user", id: u.ID, keys: []string{u.AuthID}, update: u.Update}, u.Columns, u.Values)
-	}
-	if o := c.Organizations; o.Table != "" {
-		r.organizations = newTable(r.db, table{name: o.Table, model: "organization", id: o.ID, keys: []string{o.AuthID}, update: o.Update, owner: o.Owner}, o.Columns, o.Values)
-	}
-	if m := c.Members; m.Table != "" && r.users != nil && r.organizations != nil {
-		r.members = newTable(r.db, table{name: m.Table, model: "member", keys: []string{m.User, m.Organization}, update: m.Update}, m.Columns, m.Values)
-	}
-	r.lookup = r.lookingUp()
-}
-
-// told are the fields that a gate.Principal has, by model.
-var told = map[string][]string{
-	"user": {"id", "name", "email", "emailVerified", "role"}, "organization": {"id", "name", "slug"}, "member": {"userId", "organizationId", "role"},
-}
-
-// needsSource reports whether a principal does not say all that a new row holds.
-func (r *Rows) needsSource() bool {
-	for _, t := range []*table{r.users, r.organizations, r.members} {
-		if t != nil && (t.owner != "" || slices.ContainsFunc(t.fields, func(name string) bool { return !slices.Contains(told[t.model], name) })) {
-			return true
+// layouts are the tables that there are.
+func (s *shape) layouts() []*layout {
+	all := []*layout{s.users}
+	for _, l := range []*layout{s.organizations, s.members} {
+		if l != nil {
+			all = append(all, l)
 		}
 	}
-	return false
+	return all
 }
 
-// What a line of the lookup is about.
-const (
-	aboutUser         = "u"
-	aboutOrganization = "o"
-	aboutMember       = "m"
-)
-
-// lookingUp finds the rows of a user and of organizations in one round trip: what it is about, Better Auth's id (of the
-// organization, for a membership), the key, and what has to follow its source.
-func (r *Rows) lookingUp() string {
-	d := r.db
-	one := func(t *table, about, condition string) string {
-		followed := []string(nil)
-		if t.update {
-			followed = t.follow
+// try runs every kind of statement on no row.
+func (r *Rows) try(ctx context.Context, s *shape) error {
+	if _, err := r.find(ctx, s, nil, nil); err != nil {
+		return err
+	}
+	for _, l := range s.layouts() {
+		if err := r.tryToWrite(ctx, l); err != nil {
+			if postgres.Unwritable(err) {
+				err = fmt.Errorf("%w; provision.store.url leads to a replica or a read-only role, where no row can be made", err)
+			}
+			return l.explain("try to make a row", r.db, err)
 		}
-		return "select '" + about + "', " + d.text("t."+quoted(t.keys[0])) + ", " + d.text("t."+quoted(t.id)) + ", " + d.texts(quotedAll("t", followed)) +
-			" from " + quotedTable(t.name) + " t where " + condition
 	}
-	var parts []string
-	next := 1
-	if u := r.users; u != nil {
-		parts = append(parts, one(u, aboutUser, "t."+quoted(u.keys[0])+" = "+d.parameter(next)))
-		next++
-	}
-	if o := r.organizations; o != nil {
-		parts = append(parts, one(o, aboutOrganization, d.among("t."+quoted(o.keys[0]), next)))
-	}
-	if m := r.members; m != nil {
-		followed := []string(nil)
-		if m.update {
-			followed = m.follow
+	return nil
+}
+
+func (r *Rows) tryToWrite(ctx context.Context, l *layout) error {
+	return r.db.use(ctx, func() error {
+		insert, args := l.nothing()
+		err := r.db.each(ctx, r.db.write, insert, args, func() error { return nil }, new(any), new(any))
+		if err != nil || !l.update {
+			return err
 		}
-		parts = append(parts, "select '"+aboutMember+"', "+d.text("o."+quoted(r.organizations.keys[0]))+", '', "+d.texts(quotedAll("m", followed))+
-			" from "+quotedTable(m.name)+" m join "+quotedTable(r.users.name)+" t on t."+quoted(r.users.id)+" = m."+quoted(m.keys[0])+
-			" join "+quotedTable(r.organizations.name)+" o on o."+quoted(r.organizations.id)+" = m."+quoted(m.keys[1])+
-			" where t."+quoted(r.users.keys[0])+" = "+d.parameter(1)+" and "+d.among("o."+quoted(r.organizations.keys[0]), 2))
-	}
-	return strings.Join(parts, " union all ")
+		return r.db.patiently(ctx, func() error {
+			_, err := r.db.write.ExecContext(ctx, l.unchanged())
+			return err
+		})
+	})
 }
 
-// found is what the lookup knows: rows by what they are about and Better Auth's id.
-type found map[[2]string]entry
-
-type entry struct{ id, texts string }
-
-func (r *Rows) find(ctx context.Context, userID string, organizations []string) (found, error) {
-	var args []any
-	if r.users != nil {
-		args = append(args, userID)
-	}
-	if r.organizations != nil {
-		args = append(args, r.db.list(organizations))
-	}
-	rows := make(found)
-	err := r.db.each(ctx, 4, func(t []sql.NullString) {
-		rows[[2]string{t[0].String, t[1].String}] = entry{t[2].String, t[3].String}
-	}, r.lookup, args...)
-	if err != nil {
-		return nil, r.db.refused(r.first().name, err)
-	}
-	return rows, nil
+// again follows a call that failed with this shape. Of many that fail together one looks, and while that does not help, one a
+// second.
+func (r *Rows) again(ctx context.Context, failed *shape) error {
+	return r.alone(ctx, func() error {
+		if r.shape.Load() != failed {
+			return nil
+		}
+		if time.Now().UnixNano()-r.vain.Load() < int64(time.Second) {
+			return errInVain
+		}
+		err := r.look(ctx)
+		if err != nil {
+			r.vain.Store(time.Now().UnixNano())
+		}
+		return err
+	})
 }
 
-// first is a table that there is.
-func (r *Rows) first() *table {
-	if r.users != nil {
-		return r.users
+var errInVain = errors.New("the tables were looked at within the last second, and could not be used")
+
+// alone keeps others from looking at the same time.
+func (r *Rows) alone(ctx context.Context, do func() error) error {
+	select {
+	case r.looking <- struct{}{}:
+		defer func() { <-r.looking }()
+		return do()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return r.organizations
 }
 
-// Ping reports whether rows can be found now.
-func (r *Rows) Ping(ctx context.Context) error {
-	_, err := r.find(ctx, "", nil)
-	return err
+// Provision makes the rows of a principal that are missing, and fills in the keys. Nobody else may hold the principal yet. A
+// row of the user's that cannot be made is an error; one of an organization's, that the database refuses, leaves that
+// membership without a key, and the principal Partial.
+func (r *Rows) Provision(ctx context.Context, p *gate.Principal) error {
+	return r.fill(ctx, p, true)
 }
 
-// Close closes every connection.
-func (r *Rows) Close() {
-	r.source.close()
-	r.db.close()
+// Look fills in the keys of rows that are there.
+func (r *Rows) Look(ctx context.Context, p *gate.Principal) error { return r.fill(ctx, p, false) }
+
+func (r *Rows) fill(ctx context.Context, p *gate.Principal, makes bool) error {
+	for attempt := 0; ; attempt++ {
+		s := r.shape.Load()
+		w := &work{Rows: r, shape: s, ctx: ctx, p: p, makes: makes}
+		err := w.do()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			if !errors.Is(err, ctx.Err()) {
+				err = fmt.Errorf("%w (%w)", ctx.Err(), err)
+			}
+			return fmt.Errorf("provisioned: %w", err)
+		}
+		if _, refused := refusal(err); attempt > 0 || refused {
+			if !refused {
+				r.vain.Store(time.Now().UnixNano())
+			}
+			return fmt.Errorf("provisioned: %w", err)
+		}
+		if looked := r.again(ctx, s); looked != nil {
+			if !errors.Is(looked, errInVain) {
+				err = looked
+			}
+			return fmt.Errorf("provisioned: %w", err)
+		}
+	}
 }

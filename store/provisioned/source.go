@@ -3,12 +3,11 @@ package provisioned
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/store"
@@ -16,145 +15,251 @@ import (
 	"github.com/usherauth/usher/store/sqlite"
 )
 
-// source reads Better Auth's rows.
+// source reads Better Auth's own rows. It does not change: another look makes another.
 type source struct {
-	*database
-	lent    bool // the database is somebody else's to close
-	catalog betterauth.Catalog
+	db      *database
+	tables  betterauth.Tables
 	names   *betterauth.Names
+	catalog betterauth.Catalog
 	schemas map[string]string
 }
 
-// openSource looks at Better Auth's tables. Business is used where it is the same database; it may be nil.
-func openSource(ctx context.Context, c *Config, business *database) (_ *source, err error) {
-	s := &source{database: business, lent: true}
-	if business == nil || c.Source.URL != c.URL {
-		s.lent = false
-		if s.database, err = openDatabase(ctx, c.Source.URL, c.Source.Tables); err != nil {
-			return nil, fmt.Errorf("the session database: %w", err)
+func lookAtSource(ctx context.Context, db *database, tables betterauth.Tables) (*source, error) {
+	s := &source{db: db, tables: tables}
+	err := db.patiently(ctx, func() (err error) {
+		if db.dialect == betterauth.Postgres {
+			s.catalog, s.schemas, err = postgres.ReadCatalog(ctx, db.read, tables)
+		} else {
+			s.catalog, err = sqlite.ReadCatalog(ctx, db.read, tables)
 		}
-	}
-	if s.dialect == betterauth.SQLite {
-		s.catalog, err = sqlite.ReadCatalog(ctx, s.read, c.Source.Tables)
-	} else {
-		s.catalog, s.schemas, err = postgres.ReadCatalog(ctx, s.read, c.Source.Tables)
-	}
-	if err == nil {
-		if s.names, err = c.Source.Tables.Match(s.catalog); err != nil {
-			err = &store.UnusableError{Err: err}
-		}
-	}
+		return err
+	})
 	if err != nil {
-		s.close()
-		return nil, fmt.Errorf("the session database: %w", err)
+		return nil, fmt.Errorf("session database: %w", db.remedy(err))
+	}
+	if s.names, err = tables.Match(s.catalog); err != nil {
+		return nil, &store.UnusableError{Err: err}
 	}
 	return s, nil
 }
 
-func (s *source) close() {
-	if s != nil && !s.lent {
-		s.database.close()
-	}
-}
+// model is what Better Auth calls the rows behind a section.
+func model(section string) string { return strings.TrimSuffix(section, "s") }
 
-// column finds the physical column of a field, also of one that the application has added.
-func (s *source) column(model, name string) (column string, found bool) {
-	column = name
-	if s.names.Knows(model, name) {
-		column = s.names.Column(model, name)
+// judge finds what the mappings want of the session database and is not there.
+func (s *source) judge(all []*mapping) []problem {
+	var problems []problem
+	lack := func(m, column, key string) {
+		problems = append(problems, problem{store.Finding{Table: s.names.Table(m), Column: column, Note: isAbsent + " in the session database; " + key + " needs it"}, true})
 	}
-	_, found = s.catalog.Tables[s.names.Table(model)].Columns[column]
-	return column, found
-}
-
-// table is a model's table.
-func (s *source) table(model string) string {
-	name := s.names.Table(model)
-	if schema := s.schemas[name]; schema != "" {
-		return quoted(schema) + "." + quoted(name)
-	}
-	return quoted(name)
-}
-
-// complete adds to a row of a model those of the fields that it lacks, in one query. Where says which row it is.
-func (s *source) complete(ctx context.Context, model string, fields []string, where map[string]string, into row) error {
-	var lacking, columns []string
-	for _, name := range fields {
-		if _, known := into[name]; known || slices.Contains(lacking, name) {
+	for _, t := range all {
+		m := model(t.section)
+		for _, x := range t.columns {
+			if !slices.Contains(t.beyond(), x.of) {
+				continue
+			}
+			if key := t.key("columns." + x.column); !s.names.Has(m, "") {
+				lack(m, "", key)
+			} else if _, found := s.column(t.section, x.of); !found {
+				lack(m, x.of, key)
+			}
+		}
+		if t.owner == "" {
 			continue
 		}
-		column, found := s.column(model, name)
-		if !found {
-			return &refusal{s.names.Table(model), fmt.Sprintf("the session database has no column %q", column)}
+		for _, m := range []string{"member", "user"} {
+			if !s.names.Has(m, "") {
+				lack(m, "", t.key("owner"))
+			}
 		}
-		lacking, columns = append(lacking, name), append(columns, s.text(quoted(column)))
 	}
-	if len(lacking) == 0 {
-		return nil
-	}
-	var conditions []string
-	var args []any
-	for _, name := range slices.Sorted(maps.Keys(where)) {
-		column, _ := s.column(model, name)
-		args = append(args, where[name])
-		conditions = append(conditions, quoted(column)+" = "+s.parameter(len(args)))
-	}
-	found := false
-	err := s.each(ctx, len(lacking), func(texts []sql.NullString) {
-		found = true
-		for i, name := range lacking {
-			into[name] = s.field(model, name, texts[i])
-		}
-	}, "select "+strings.Join(columns, ", ")+" from "+s.table(model)+" where "+strings.Join(conditions, " and "), args...)
-	if err == nil && !found {
-		err = errGone
-	}
-	if err != nil {
-		return s.refused(s.names.Table(model), err)
-	}
-	return nil
+	return problems
 }
 
-// errGone is a row of Better Auth's that was there a moment ago.
-var errGone = errors.New("the row is gone")
-
-// field is what a column holds, in words that either kind of database reads.
-func (s *source) field(model, name string, text sql.NullString) field {
-	if !text.Valid {
-		return field{null: true}
+// column is a field's column: one of Better Auth's, or an additional one by the name that it has in the database.
+func (s *source) column(section, field string) (string, bool) {
+	m := model(section)
+	for _, f := range own(section) {
+		if strings.TrimPrefix(f, "+") == field {
+			return s.names.Column(m, field), s.names.Has(m, field)
+		}
 	}
-	column, _ := s.column(model, name)
-	kind := s.catalog.Tables[s.names.Table(model)].Columns[column].Type
+	columns := s.catalog.Tables[s.names.Table(m)].Columns
+	if _, found := columns[field]; found || !s.catalog.Fold {
+		return field, found
+	}
+	for name := range columns {
+		if strings.EqualFold(name, field) {
+			return name, true
+		}
+	}
+	return field, false
+}
+
+func (s *source) table(m string) string {
+	name := s.names.Table(m)
+	if in := s.schemas[name]; in != "" {
+		return quote(in) + "." + quote(name)
+	}
+	return quote(name)
+}
+
+func (s *source) kind(m, column string) string {
+	return strings.ToLower(s.catalog.Tables[s.names.Table(m)].Columns[column].Type)
+}
+
+// read is the expression of a field that gives PostgreSQL's values as texts that either database takes, and SQLite's as they
+// are: the + hides the declared type from its driver.
+func (s *source) read(section, field string) string {
+	name, _ := s.column(section, field)
+	column := "t." + quote(name)
+	if s.db.dialect == betterauth.SQLite {
+		return "+" + column
+	}
+	at := func(utc string) string { return "to_char(" + utc + `, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` }
+	switch s.kind(model(section), name) {
+	case "timestamptz":
+		return at(column + " at time zone 'UTC'")
+	case "timestamp":
+		return at("(" + column + " at time zone '" + s.names.TimeZone + "') at time zone 'UTC'") // Tables.Validate admits no quote in it
+	case "bool":
+		return column + "::int::text"
+	}
+	return column + "::text"
+}
+
+// text is a value of SQLite's as PostgreSQL's are read.
+func (s *source) text(section, field string, value any) (*string, error) {
+	name, _ := s.column(section, field)
+	kind := s.kind(model(section), name)
+	var text string
+	switch v := value.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		text = v
+	case []byte:
+		text = string(v)
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case float64:
+		text = strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		text = strconv.FormatBool(v)
+	case time.Time:
+		text = v.UTC().Format(iso)
+	default:
+		return nil, fmt.Errorf("%s of Better Auth's %s is a %T", field, model(section), value)
+	}
+	if s.db.dialect != betterauth.SQLite {
+		return &text, nil
+	}
 	switch {
-	case kind == "bool" || s.dialect == betterauth.SQLite && betterauth.IsFlag(model, name):
-		if yes, err := sqlite.Flag(text.String); err == nil {
-			return flagged(yes)
+	case slices.Contains([]string{"createdAt", "updatedAt", "banExpires"}, field) || strings.HasPrefix(kind, "date") || strings.HasPrefix(kind, "timestamp"):
+		at, err := sqlite.Instant(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s of Better Auth's %s holds %w", field, model(section), err)
 		}
-	case s.dialect == betterauth.SQLite && betterauth.IsInstant(model, name):
-		var stored any = text.String
-		if n, err := strconv.ParseInt(text.String, 10, 64); err == nil {
-			stored = n
+		if at.IsZero() {
+			return nil, nil
 		}
-		if at, err := sqlite.Instant(stored); err == nil && !at.IsZero() {
-			return field{text: at.UTC().Format(isoTime), instant: true}
+		text = at.Format(iso)
+	case slices.Contains([]string{"emailVerified", "banned", "twoFactorEnabled"}, field) || strings.HasPrefix(kind, "bool"):
+		on, err := sqlite.Flag(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s of Better Auth's %s holds %w", field, model(section), err)
 		}
-	case kind == "timestamptz":
-		return field{text: text.String, instant: true}
+		text = flag(on)
 	}
-	return said(text.String)
+	return &text, nil
 }
 
-// oldestOwner is the user who is owner of an organization for the longest time; false where there is none.
-func (s *source) oldestOwner(ctx context.Context, organizationID string) (userID string, found bool, err error) {
-	column := func(name string) string { c, _ := s.column("member", name); return quoted(c) }
-	err = s.each(ctx, 1, func(texts []sql.NullString) {
-		if !found {
-			userID, found = texts[0].String, texts[0].Valid
-		}
-	}, "select "+s.text(column("userId"))+" from "+s.table("member")+" where "+column("organizationId")+" = "+s.parameter(1)+
-		" and ',' || replace("+column("role")+", ' ', '') || ',' like '%,owner,%' order by "+column("createdAt")+", "+column("id")+" limit 1", organizationID)
-	if err != nil {
-		return "", false, s.refused(s.names.Table("member"), err)
+// iso is how JavaScript writes times.
+const iso = "2006-01-02T15:04:05.000Z"
+
+func flag(on bool) string {
+	if on {
+		return "1"
 	}
-	return userID, found, nil
+	return "0"
+}
+
+// among is a condition on ids, by the column's index where its type is one of those that Better Auth makes.
+func (s *source) among(m, field string, n int) string {
+	name := s.names.Column(m, field)
+	column := "t." + quote(name)
+	if s.db.dialect == betterauth.SQLite {
+		return fmt.Sprintf("%s in (select value from json_each($%d))", column, n)
+	}
+	switch kind := s.kind(m, name); kind {
+	case "text", "varchar", "uuid", "int2", "int4", "int8":
+		return fmt.Sprintf("%s = any($%d::text[]::%s[])", column, n, kind)
+	}
+	return fmt.Sprintf("%s::text = any($%d::text[])", column, n)
+}
+
+// rows reads fields of Better Auth's rows, by id.
+func (s *source) rows(ctx context.Context, section, by string, fields, ids []string, and string, args ...any) (map[string]map[string]*string, error) {
+	m := model(section)
+	found := make(map[string]map[string]*string)
+	query := "select cast(t." + quote(s.names.Column(m, by)) + " as text)"
+	values := make([]any, len(fields))
+	var id string
+	into := []any{&id}
+	for i, field := range fields {
+		query += ", " + s.read(section, field)
+		into = append(into, &values[i])
+	}
+	query += " from " + s.table(m) + " t where " + s.among(m, by, 1) + and
+	err := s.db.use(ctx, func() error {
+		return s.db.each(ctx, s.db.read, query, append([]any{s.db.list(ids)}, args...), func() error {
+			row := make(map[string]*string, len(fields))
+			for i, field := range fields {
+				text, err := s.text(section, field, values[i])
+				if err != nil {
+					return err
+				}
+				row[field] = text
+			}
+			found[id] = row
+			return nil
+		}, into...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read Better Auth's %s: %w", m, s.db.remedy(err))
+	}
+	return found, nil
+}
+
+// memberships reads fields of one user's, by organization.
+func (s *source) memberships(ctx context.Context, fields []string, userID string, organizations []string) (map[string]map[string]*string, error) {
+	return s.rows(ctx, "members", "organizationId", fields, organizations, " and "+s.among("member", "userId", 2), s.db.list([]string{userID}))
+}
+
+// owners are the users whom organizations belong to, the oldest of several.
+func (s *source) owners(ctx context.Context, organizations []string) (map[string]string, error) {
+	column := func(alias, m, field string) string { return alias + "." + quote(s.names.Column(m, field)) }
+	text := func(c string) string { return "cast(" + c + " as text)" }
+	order := column("t", "member", "createdAt") + ", " + column("t", "member", "id")
+	organization, user := column("t", "member", "organizationId"), column("t", "member", "userId")
+	id := column("u", "user", "id")
+	join := user + " = " + id
+	if s.db.dialect == betterauth.Postgres && s.kind("member", s.names.Column("member", "userId")) != s.kind("user", s.names.Column("user", "id")) {
+		join = text(user) + " = " + text(id)
+	}
+	query := "select o, u from (select " + text(organization) + " as o, " + text(id) + " as u, row_number() over (partition by " + organization + " order by " + order + ") as n" +
+		" from " + s.table("member") + " t join " + s.table("user") + " u on " + join + " where " + s.among("member", "organizationId", 1) +
+		" and ',' || replace(" + column("t", "member", "role") + ", ' ', '') || ',' like '%,owner,%') as ranked where n = 1"
+	if s.db.dialect == betterauth.SQLite { // its like takes Owner for owner
+		query = strings.Replace(query, "|| ',' like '%,owner,%'", "|| ',' glob '*,owner,*'", 1)
+	}
+	owners := make(map[string]string)
+	var o, u sql.NullString
+	err := s.db.use(ctx, func() error {
+		return s.db.each(ctx, s.db.read, query, []any{s.db.list(organizations)}, func() error { owners[o.String] = u.String; return nil }, &o, &u)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read who owns an organization: %w", s.db.remedy(err))
+	}
+	return owners, nil
 }

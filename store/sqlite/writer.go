@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -12,13 +13,13 @@ import (
 	"github.com/usherauth/usher/betterauth"
 )
 
-// What the companion's store (store/accounts) needs of this one: its way to open a file, to read a schema, and to read and
-// write what columns hold.
+// What those who write (store/accounts, store/provisioned) need of this one: its way to open a file, to read a schema, and to
+// read and write what columns hold.
 
 // Pools are the connections of one who reads and writes.
 type Pools struct {
 	Read  *sql.DB
-	Write *sql.DB // one connection, whose transactions take the write lock at their beginning
+	Write *sql.DB // one connection, whose transactions take the write lock at their beginning; nil of OpenReader
 
 	path string
 	file os.FileInfo // which file they have open
@@ -33,6 +34,25 @@ func (p Pools) Replaced() bool {
 // OpenPools opens the file that is there; it makes none. SQLite's own wait for another writer cannot be interrupted, so it
 // is short, and left to Patiently.
 func OpenPools(ctx context.Context, c Config) (Pools, error) {
+	p, err := OpenReader(c)
+	if err != nil {
+		return Pools{}, err
+	}
+	p.Write, err = sql.Open("sqlite", dsn(p.path, "rw", "busy_timeout(20)", "foreign_keys(1)")+"&_txlock=immediate")
+	if err != nil {
+		_ = p.Read.Close()
+		return Pools{}, err
+	}
+	p.Write.SetMaxOpenConns(1)
+	if err := p.Write.PingContext(ctx); err != nil {
+		p.Close()
+		return Pools{}, explainWrite(err)
+	}
+	return p, nil
+}
+
+// OpenReader does the same for one who only reads.
+func OpenReader(c Config) (Pools, error) {
 	path, err := c.path()
 	if err != nil {
 		return Pools{}, err
@@ -51,24 +71,15 @@ func OpenPools(ctx context.Context, c Config) (Pools, error) {
 	}
 	read.SetMaxOpenConns(most)
 	read.SetMaxIdleConns(most)
-	write, err := sql.Open("sqlite", dsn(path, "rw", "busy_timeout(20)", "foreign_keys(1)")+"&_txlock=immediate")
-	if err != nil {
-		_ = read.Close()
-		return Pools{}, err
-	}
-	write.SetMaxOpenConns(1)
-	p := Pools{Read: read, Write: write, path: path, file: info}
-	if err := write.PingContext(ctx); err != nil {
-		p.Close()
-		return Pools{}, explainWrite(err)
-	}
-	return p, nil
+	return Pools{Read: read, path: path, file: info}, nil
 }
 
 // Close closes every connection.
 func (p Pools) Close() {
 	_ = p.Read.Close()
-	_ = p.Write.Close()
+	if p.Write != nil {
+		_ = p.Write.Close()
+	}
 }
 
 // ReadCatalog looks at the tables that may be Better Auth's, and at their indexes.
@@ -95,23 +106,48 @@ func Taken(err error) bool {
 	return errors.As(err, &sent) && (sent.Code() == unique || sent.Code() == primary)
 }
 
+// Refused says what SQLite has against a row, and against which column or constraint as far as it tells, without any value.
+// It is false of what says nothing about the row: the file, the statement.
+func Refused(err error) (why, column, constraint string, ok bool) {
+	const (
+		tooBig     = 18
+		constrains = 19
+		mismatch   = 20
+
+		check, foreignKey, notNull, primary, trigger, unique, rowID = 275, 787, 1299, 1555, 1811, 2067, 2579
+	)
+	var sent *driver.Error
+	if !errors.As(err, &sent) {
+		return "", "", "", false
+	}
+	// "constraint failed: UNIQUE constraint failed: users.email, users.tenant (2067)"
+	_, names, _ := strings.Cut(sent.Error(), " constraint failed: ")
+	if i := strings.LastIndex(names, " ("); i >= 0 {
+		names = names[:i]
+	}
+	switch sent.Code() {
+	case unique, primary, rowID:
+		return "another row has the same", names, "", true
+	case notNull:
+		return "must not be null", names, "", true
+	case check:
+		return "a condition does not hold", "", names, true
+	case foreignKey:
+		return "what it refers to is not there", "", "", true
+	case trigger: // its words may hold values
+		return "a trigger refuses it", "", "", true
+	}
+	switch sent.Code() & 0xff {
+	case constrains:
+		return "the database refuses it", "", "", true
+	case tooBig, mismatch:
+		return "cannot hold the value", "", "", true
+	}
+	return "", "", "", false
+}
+
 // Changed reports whether the tables are no longer as they were looked at.
 func Changed(err error) bool { return code(err) == codeError || code(err) == codeSchema }
 
 // Remedy adds what to do to an error of a writer, where that is known.
 func Remedy(err error) error { return explainWrite(err) }
-
-// Refusal says why SQLite would not run a statement, now or in a second: a constraint, a missing column, a file that cannot
-// be written. It names constraint and column, and quotes no value.
-func Refusal(err error) (why string, ok bool) {
-	const readOnly, constraint, mismatch, tooBig = 8, 19, 20, 18 // result codes
-	var sent *driver.Error
-	if !errors.As(err, &sent) {
-		return "", false
-	}
-	switch sent.Code() & 0xff {
-	case codeError, readOnly, constraint, mismatch, tooBig:
-		return sent.Error(), true
-	}
-	return "", false
-}
