@@ -33,6 +33,7 @@ func TestSharedKey(t *testing.T) {
 		"another prefix":    func(c *config.Config) { c.Store.Secondary.Prefix = "app:" },
 		"another authority": func(c *config.Config) { c.Store.Secondary.StoreSessionInDatabase = true },
 		"another schema":    func(c *config.Config) { c.BetterAuth.Tables.Schema = "auth" },
+		"business rows":     func(c *config.Config) { c.Provision.Users.Table = "users" },
 		"other tables":      func(c *config.Config) { c.BetterAuth.Tables.UsePlural = true },
 	} {
 		if bytes.Equal(same, made(change)) {

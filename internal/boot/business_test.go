@@ -1,0 +1,162 @@
+package boot_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/internal/boot"
+)
+
+const businessTables = `create table users (id integer primary key, auth_id text unique, email text);`
+
+// selling is a service with ada signed in, and business users in a file of their own.
+func selling(t *testing.T) (c *config.Config, business string) {
+	t.Helper()
+	c = config.Default()
+	c.Listen = config.Listen{HTTP: "127.0.0.1:0"}
+	c.BetterAuth.URL = "http://app.test"
+	c.BetterAuth.Secret = config.NewSecret(secret)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.db")
+	c.Store.URL = config.NewURL("sqlite://" + path)
+	if _, err := boot.ApplySchema(t.Context(), c, false); err != nil {
+		t.Fatal(err)
+	}
+	signIn(t, path, "ada")
+	business = filepath.Join(dir, "business.db")
+	c.Provision.Store.URL = config.NewURL("sqlite://" + business)
+	c.Provision.Users = config.ProvisionUsers{Table: "users", ID: "id", AuthID: "auth_id", Columns: map[string]string{"email": "email"}}
+	c.Headers.IDs = "business"
+	return c, business
+}
+
+// serve runs a service until the test ends.
+func serve(t *testing.T, c *config.Config, log *slog.Logger) *boot.App {
+	t.Helper()
+	app, err := boot.Open(t.Context(), c, boot.Options{Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return app
+}
+
+func TestBusinessRowsAreMade(t *testing.T) {
+	c, business := selling(t)
+	execute(t, business, businessTables)
+	app := serve(t, c, slog.New(slog.DiscardHandler))
+	for range 3 {
+		if got := ask(t, app.HTTP, "ada"); got != http.StatusOK {
+			t.Fatalf("%d", got)
+		}
+	}
+	if got := count(t, business, "users"); got != 1 {
+		t.Errorf("%d rows", got)
+	}
+}
+
+// An explanation is no sight of somebody.
+func TestLookingMakesNoRow(t *testing.T) {
+	c, business := selling(t)
+	execute(t, business, businessTables)
+	sessions, err := boot.OpenStore(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sessions.Close()
+	looking, end, err := boot.LookOnly(t.Context(), c, sessions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	p, err := looking.Resolve(t.Context(), gate.Proven(gate.ByBearer, "ada"))
+	if err != nil || p.User.BusinessID != "(a new row's)" || count(t, business, "users") != 0 {
+		t.Errorf("%+v, %v; %d rows", p, err, count(t, business, "users"))
+	}
+	execute(t, business, "insert into users (id, auth_id) values (17, 'ada')")
+	if p, err := looking.Resolve(t.Context(), gate.Proven(gate.ByBearer, "ada")); err != nil || p.User.BusinessID != "17" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// A business database that is away refuses everybody, and is found when it comes, without a restart.
+func TestTheBusinessDatabaseIsAwaited(t *testing.T) {
+	c, business := selling(t)
+	app := serve(t, c, slog.New(slog.DiscardHandler))
+	if got := ask(t, app.HTTP, "ada"); got != http.StatusServiceUnavailable {
+		t.Fatalf("without the database: %d", got)
+	}
+	made := filepath.Join(t.TempDir(), "business.db")
+	execute(t, made, businessTables)
+	if err := os.Rename(made, business); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	for ask(t, app.HTTP, "ada") != http.StatusOK {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("it is there, and nobody passes")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestAWrongMappingEndsTheStart(t *testing.T) {
+	c, business := selling(t)
+	execute(t, business, "create table users (id integer primary key, auth_id text, email text, plan text not null)")
+	_, err := boot.Open(t.Context(), c, boot.Options{Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "auth_id") || !strings.Contains(err.Error(), "plan") {
+		t.Fatalf("%v, want both columns named", err)
+	}
+	findings, err := boot.CheckProvision(t.Context(), c)
+	if err != nil || len(findings) != 2 {
+		t.Errorf("%+v, %v", findings, err)
+	}
+	c.Provision = config.Provision{}
+	if findings, err := boot.CheckProvision(t.Context(), c); err != nil || len(findings) > 0 {
+		t.Errorf("where none are made: %+v, %v", findings, err)
+	}
+}
+
+// A row that is refused is a 503 whose cause is in the log, and which ends when somebody mends it.
+func TestARefusedRowIsToldAndHeals(t *testing.T) {
+	c, business := selling(t)
+	execute(t, business, businessTables)
+	var told lines
+	app := serve(t, c, slog.New(slog.NewTextHandler(&told, nil)))
+	execute(t, business, "drop table users; create table users (id integer primary key, auth_id text unique, email text check (email like '%@app.test'))")
+	if got := ask(t, app.HTTP, "ada"); got != http.StatusServiceUnavailable {
+		t.Fatalf("%d", got)
+	}
+	for _, word := range []string{"PROVISION_FAILED", "a business row cannot be made", "users", "email"} {
+		if !strings.Contains(told.String(), word) {
+			t.Errorf("the log does not say %s:\n%s", word, told.String())
+		}
+	}
+	if strings.Contains(told.String(), "ada@") {
+		t.Errorf("the log quotes a value:\n%s", told.String())
+	}
+	execute(t, business, "drop table users; "+businessTables)
+	begin := time.Now()
+	for ask(t, app.HTTP, "ada") != http.StatusOK {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("it is mended, and nobody passes")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
