@@ -34,8 +34,8 @@ func OpenWriter(ctx context.Context, c Config) (*sql.DB, error) {
 	return db, nil
 }
 
-// ReadCatalog looks at the tables that may be Better Auth's, and at their indexes. The second result says in which
-// schema each table is.
+// ReadCatalog looks at the tables that may be Better Auth's, without their indexes. The second result says in which schema
+// each table is.
 func ReadCatalog(ctx context.Context, db *sql.DB, tables betterauth.Tables) (found betterauth.Catalog, schemas map[string]string, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -49,9 +49,6 @@ func ReadCatalog(ctx context.Context, db *sql.DB, tables betterauth.Tables) (fou
 		}
 		c, err := readCatalog(ctx, raw.Conn(), tables)
 		if err != nil {
-			return err
-		}
-		if err := c.readIndexes(ctx, raw.Conn(), tables); err != nil {
 			return err
 		}
 		found, schemas = c.Catalog, c.schemas
@@ -72,12 +69,6 @@ func Again(err error) bool {
 	}
 	return stalePlan(err)
 }
-
-// Denied reports whether the role lacks a grant.
-func Denied(err error) bool { return state(err) == insufficientPrivilege }
-
-// Unwritable reports whether nothing can be written on that server.
-func Unwritable(err error) bool { return state(err) == readOnlyTransaction }
 
 // Changed reports whether the tables are no longer as they were looked at.
 func Changed(err error) bool { return schemaChanged(err) }
