@@ -43,8 +43,8 @@ outage: parts ## every fault of docs/failure-modes.md, each for OUTAGE (30s) und
 	USHER_OUTAGE=$(OUTAGE) go test -timeout 60m -v -run 'Fails|ALongerMemory' ./deploy/e2e
 
 .PHONY: bench
-bench: parts ## benchmarks of the request path, as ratios within one run
-	go test -run '^$$' -bench . -benchmem ./gate ./betterauth ./extauthz ./forwardauth ./store/...
+bench: parts ## benchmarks of the request path and of signing in, as ratios within one run
+	go test -run '^$$' -bench . -benchmem ./gate ./betterauth ./extauthz ./forwardauth ./store/... ./oauth ./deploy/load
 
 .PHONY: load
 load: parts ## the figures of docs/performance.md: the real thing under load, a quarter of an hour; LOAD="-quick -only 1,9" for less

@@ -92,10 +92,12 @@ func (w *world) usher(t testing.TB, pin bool, more ...string) *server {
 	return s
 }
 
-// config is a file with these lines. The store is the database, where they name no other.
+// config is a file with these lines. The store is the database, and the application the usual one, where they name no other.
 func (w *world) config(t testing.TB, lines ...string) string {
 	t.Helper()
-	lines = append(lines, fmt.Sprintf(`better_auth: { url: "http://app.test", secret: %q }`, testenv.TestSecret))
+	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "better_auth:") }) {
+		lines = append(lines, fmt.Sprintf(`better_auth: { url: "http://app.test", secret: %q }`, testenv.TestSecret))
+	}
 	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "store:") }) {
 		lines = append(lines, fmt.Sprintf("store: { url: %q }", w.database))
 	}

@@ -35,7 +35,9 @@ func newBusiness(c *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 			updated.Add(1)
 		case provisioned.Failed:
 			failed.Add(1)
-			complain.hear(e.Table, e.Err)
+			if e.Err != nil { // otherwise the request itself is refused, and its decision tells why
+				complain.hear(e.Table, e.Err)
+			}
 		}
 	}
 	return &business{awaited[*provisioned.Rows]{

@@ -87,14 +87,11 @@ func (s *BetterAuthServer) Pause() { s.proc.Signal(syscall.SIGSTOP) }
 // Resume undoes Pause.
 func (s *BetterAuthServer) Resume() { s.proc.Signal(syscall.SIGCONT) }
 
-// RigScript puts a script of this checkout's rig beside the packages in the cache, where its imports find them.
+// RigScript puts the scripts of this checkout's rig beside the packages in the cache, where their imports find them, and
+// returns the path of one of them.
 func RigScript(t testing.TB, name string) string {
 	t.Helper()
-	source, err := partsFile("betterauth", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	script, err := os.ReadFile(source)
+	source, err := partsFile("betterauth")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +99,20 @@ func RigScript(t testing.TB, name string) string {
 	if err := os.Symlink(filepath.Join(Part(t, "betterauth"), "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	copied := filepath.Join(dir, name)
-	if err := os.WriteFile(copied, script, 0o600); err != nil {
+	scripts, err := filepath.Glob(filepath.Join(source, "*.mjs"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return copied
+	for _, one := range scripts {
+		script, err := os.ReadFile(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(one)), script, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, name)
 }
 
 // json writes the options the way server.mjs describes them.

@@ -117,6 +117,12 @@ func (s *PostgresServer) Resume() {
 	s.each(syscall.SIGCONT)
 }
 
+// Output is the end of what a private server has written to its log since it was started.
+func (s *PostgresServer) Output() string {
+	s.mustOwn()
+	return s.proc.Output()
+}
+
 // each signals the server and its children, which are not in its process group.
 func (s *PostgresServer) each(signal syscall.Signal) {
 	s.proc.Signal(signal) // first, so that no more children appear

@@ -132,6 +132,10 @@ func cellsOf(model string) []cell {
 		return organizationCells(new(record.Organization))
 	case "member":
 		return memberCells(new(record.Member))
+	case "invitation":
+		return invitationCells(new(record.Invitation))
+	case "team":
+		return teamCells(new(record.Team))
 	}
 	panic("accounts: no cells of " + model) // a misspelling of ours
 }

@@ -2,9 +2,11 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/store/postgres"
 )
 
@@ -34,33 +36,76 @@ func (sc *schema) onlyRead() []string {
 	return models
 }
 
-// probe tries every kind of statement on no row, and names the grants that are lacking.
+// probe says what keeps rows from being made: on PostgreSQL by what the catalog says of grants, because each statement
+// that is refused is a line in the server's log; on SQLite, which has no grants, by trying.
 func (s *Store) probe(ctx context.Context, sc *schema) error {
-	var lacking []string
-	var denied error
+	if sc.dialect == betterauth.Postgres {
+		return s.granted(ctx, sc)
+	}
 	for _, model := range append(s.config.written(), sc.onlyRead()...) {
-		var lacks []string
 		for _, verb := range grants(model) {
-			db := querier(s.writer)
-			err := s.patiently(ctx, func() error { _, err := db.ExecContext(ctx, sc.nothing(model, verb)); return err })
-			switch {
-			case err == nil:
-			case postgres.Denied(err):
-				lacks, denied = append(lacks, verb), err
-			case postgres.Unwritable(err):
-				return fmt.Errorf("%w; store.url leads to a replica or a read-only role, where nobody can be signed in", err)
-			default:
+			if err := s.patiently(ctx, func() error { _, err := s.writer.ExecContext(ctx, sc.nothing(model, verb)); return err }); err != nil {
 				return fmt.Errorf("try to %s: %w", verb, s.remedy(err))
 			}
 		}
-		if lacks != nil {
-			lacking = append(lacking, "grant "+strings.Join(lacks, ", ")+" on "+sc.table(model)+" to the role of store.url")
-		}
-	}
-	if denied != nil {
-		return fmt.Errorf("%w; %s", denied, strings.Join(lacking, "; "))
 	}
 	return nil
+}
+
+// granted names all the grants that the role lacks.
+func (s *Store) granted(ctx context.Context, sc *schema) error {
+	rights, err := postgres.ReadRights(ctx, s.reader, s.config.Tables)
+	if err != nil {
+		return fmt.Errorf("look at the grants: %w", s.remedy(err))
+	}
+	if rights.ReadOnly {
+		return errors.New("nothing can be written; store.url leads to a replica or a read-only role, where nobody can be signed in")
+	}
+	var lacking []string
+	lacks := func(what, on string) { lacking = append(lacking, "grant "+what+" on "+on+" to the role of store.url") }
+	closed := make(map[string]bool)
+	for _, model := range append(s.config.written(), sc.onlyRead()...) {
+		name := sc.names.Table(model)
+		in := sc.schemas[name]
+		if rights.Closed(in) && !closed[in] {
+			closed[in] = true
+			lacks("usage", "schema "+quote(in))
+		}
+		var verbs []string
+		for _, verb := range grants(model) {
+			if rights.Fixed(in, name, verb) {
+				return unusable("%s is a view that does not take every %s: make it updatable, or lead Usher to the table", sc.table(model), verb)
+			}
+			if !rights.Granted(in, name, verb, sc.touched(model, verb)...) {
+				verbs = append(verbs, verb)
+			}
+		}
+		if verbs != nil {
+			lacks(strings.Join(verbs, ", "), sc.table(model))
+		}
+	}
+	if lacking != nil {
+		return fmt.Errorf("the role %s lacks grants; %s", quote(rights.Role), strings.Join(lacking, "; "))
+	}
+	return nil
+}
+
+// touched are the columns that something done to a table needs: what is read or made has all that are there; the database
+// may insist on making ids.
+func (sc *schema) touched(model, verb string) []string {
+	switch verb {
+	case "update":
+		return []string{sc.names.Column(model, "updatedAt")}
+	case "delete":
+		return []string{sc.names.Column(model, "id")}
+	}
+	var columns []string
+	for _, x := range cellsOf(model) {
+		if sc.names.Has(model, x.field) && (verb == "select" || x.field != "id") {
+			columns = append(columns, sc.names.Column(model, x.field))
+		}
+	}
+	return columns
 }
 
 // nothing is a statement that needs a grant and does nothing.
@@ -69,10 +114,8 @@ func (sc *schema) nothing(model, verb string) string {
 	switch verb {
 	case "insert":
 		var columns []string
-		for _, x := range cellsOf(model) {
-			if x.field != "id" && sc.names.Has(model, x.field) { // the database may insist on making ids
-				columns = append(columns, sc.column(model, x.field))
-			}
+		for _, name := range sc.touched(model, verb) {
+			columns = append(columns, quote(name))
 		}
 		list := strings.Join(columns, ", ")
 		return "insert into " + table + " (" + list + ") select " + list + " from " + table + " where 1 = 0"

@@ -32,7 +32,7 @@ type Store struct {
 	pools  sqlite.Pools
 }
 
-// Open connects, looks at the schema and tries every write on no row. It fails with a store.MissingError or
+// Open connects, looks at the schema and at what the role may do. It fails with a store.MissingError or
 // store.UnusableError, which stay until somebody changes the schema or the configuration, or says which grant the role
 // lacks.
 func Open(ctx context.Context, c Config) (*Store, error) {
@@ -157,7 +157,7 @@ func (s *Store) Close() {
 	}
 }
 
-// look reads the schema and tries the writes.
+// look reads the schema and what keeps rows from being made: two statements on PostgreSQL, for it is done all the time.
 func (s *Store) look(ctx context.Context) error {
 	sc, err := s.read(ctx)
 	if err != nil {

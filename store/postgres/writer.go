@@ -44,8 +44,8 @@ func (c Config) openPool(ctx context.Context, writes bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// ReadCatalog looks at the tables that may be Better Auth's, and at their indexes. The second result says in which
-// schema each table is.
+// ReadCatalog looks at the tables that may be Better Auth's, without their indexes. The second result says in which schema
+// each table is.
 func ReadCatalog(ctx context.Context, db *sql.DB, tables betterauth.Tables) (found betterauth.Catalog, schemas map[string]string, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -59,9 +59,6 @@ func ReadCatalog(ctx context.Context, db *sql.DB, tables betterauth.Tables) (fou
 		}
 		c, err := readCatalog(ctx, raw.Conn(), tables)
 		if err != nil {
-			return err
-		}
-		if err := c.readIndexes(ctx, raw.Conn(), tables); err != nil {
 			return err
 		}
 		found, schemas = c.Catalog, c.schemas
@@ -82,9 +79,6 @@ func Again(err error) bool {
 	}
 	return stalePlan(err)
 }
-
-// Denied reports whether the role lacks a grant.
-func Denied(err error) bool { return state(err) == insufficientPrivilege }
 
 // Unwritable reports whether nothing can be written on that server.
 func Unwritable(err error) bool { return state(err) == readOnlyTransaction }

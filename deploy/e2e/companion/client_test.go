@@ -17,6 +17,18 @@ import (
 // the same, call by call.
 func TestOfficialClientKnowsNeitherApart(t *testing.T) {
 	t.Parallel()
+	knowsNeitherApart(t, "client.mjs", 76)
+}
+
+// Nor do React's hooks: a page that React renders asks for the same, and shows the same, state by state.
+func TestReactKnowsNeitherApart(t *testing.T) {
+	t.Parallel()
+	knowsNeitherApart(t, "react.mjs", 13)
+}
+
+// knowsNeitherApart runs a scenario against both sides, and compares them step by step. It has so many.
+func knowsNeitherApart(t *testing.T, script string, number int) {
+	t.Helper()
 	sqlite := storage{database: func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "app.db") }}
 	var want, got []string
 	t.Run("scenario", func(t *testing.T) {
@@ -25,11 +37,11 @@ func TestOfficialClientKnowsNeitherApart(t *testing.T) {
 				t.Parallel()
 				s := newSite(t, sqlite, nil, nil)
 				s.at(who)
-				*log = s.officialClient(t)
+				*log = s.officialClient(t, script)
 			})
 		}
 	})
-	if len(want) != len(got) || len(want) < 76 {
+	if len(want) != len(got) || len(want) != number {
 		t.Fatalf("%d steps with Better Auth, %d with Usher", len(want), len(got))
 	}
 	for i := range want {
@@ -53,15 +65,15 @@ func differing(want, got string) string {
 	return a[0] + "\nBetter Auth: " + want + "\nUsher:       " + got
 }
 
-// officialClient runs the scenario of client.mjs and returns what it printed, made comparable, step by step.
-func (s *site) officialClient(t *testing.T) []string {
+// officialClient runs a scenario of the rig and returns what it printed, made comparable, step by step.
+func (s *site) officialClient(t *testing.T, script string) []string {
 	t.Helper()
 	options, err := json.Marshal(map[string]string{"baseURL": s.url, "setup": s.sides[js].String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := testenv.Start(t, testenv.Command{
-		Path: testenv.Part(t, "node"), Args: []string{testenv.RigScript(t, "client.mjs")},
+		Path: testenv.Part(t, "node"), Args: []string{testenv.RigScript(t, script)},
 		Env: []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "RIG_OPTIONS=" + string(options)},
 	})
 	<-p.Exited()
