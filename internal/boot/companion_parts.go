@@ -207,7 +207,7 @@ func CheckSignIn(c *config.Config) error {
 // pages are drawn with the brand of the configuration.
 func pages(c *config.Config) (*page.Pages, error) {
 	b := c.OAuth.Brand
-	brand := page.Brand{Name: b.Name, Accent: b.Accent, AccentDark: b.AccentDark}
+	brand := page.Brand{Name: b.Name, Accent: b.Accent, AccentDark: b.AccentDark, Home: c.Origin() + "/"}
 	if brand.Name == "" {
 		_, brand.Name, _ = strings.Cut(c.Origin(), "://")
 	}

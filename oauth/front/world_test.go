@@ -113,7 +113,7 @@ func (w *world) serve() http.Handler {
 	api, err := oauth.New(c)
 	must(w.T, err)
 	slices.SortFunc(named, func(a, b front.Provider) int { return strings.Compare(a.ID, b.ID) })
-	pages, err := page.New(page.Brand{Name: "Example"})
+	pages, err := page.New(page.Brand{Name: "Example", Home: w.url + "/"})
 	must(w.T, err)
 	people, err := front.New(front.Config{
 		API: api, BasePath: "/api/auth", Origin: w.url, Pages: pages, Providers: named, Now: w.time, Log: log,
