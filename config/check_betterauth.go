@@ -54,6 +54,8 @@ func checkOrigin(entry, key string, f *findings) {
 		f.warn(key, "%s matches nothing, as in Better Auth; write https://%s", quoted(entry), host)
 	case strings.HasPrefix(scheme, "http") && strings.Contains(host, "/"):
 		f.warn(key, "%s matches nothing, as in Better Auth: an origin has no path; remove it", quoted(entry))
+	case strings.HasPrefix(strings.ToLower(scheme), "http") && !strings.ContainsAny(entry, "*?") && originOf(entry) != "" && originOf(entry) != entry:
+		f.warn(key, "%s matches nothing when people sign in, as in Better Auth, though the gate reads it; write %s", quoted(entry), originOf(entry))
 	}
 }
 

@@ -95,7 +95,7 @@ type Paths struct {
 
 // Log is what is written about the work.
 type Log struct {
-	// The least that is written.
+	// The least that is written. Audit lines are written at every level.
 	Level string `yaml:"level" enum:"debug,info,warn,error"`
 	// `auto` is text on a terminal and json elsewhere.
 	Format    string    `yaml:"format" enum:"auto,json,text"`

@@ -316,7 +316,7 @@ better_auth:
   secure_cookies: sometimes
   cookies: { session_token: { name: __Secure-sid } }
   advanced: { cookiePrefix: x }
-  trusted_origins: [ "https://app.example.com/path", "https://usher:hunter2@app.example.com", "https://*", app.example.com, "myapp://" ]
+  trusted_origins: [ "https://app.example.com/path", "https://usher:hunter2@app.example.com", "https://*", app.example.com, "myapp://", "https://App.example.com:443/" ]
 `, want: `
 usher.yaml:2:14: sign_in_url: write an absolute URL, as https://app.example.com, or a path, as /sign-in
 usher.yaml:4:8: better_auth.url: write an absolute URL, as https://app.example.com
@@ -334,6 +334,7 @@ warning: usher.yaml:15:22: better_auth.trusted_origins[0]: "https://app.example.
 usher.yaml:15:54: better_auth.trusted_origins[1]: an origin is scheme://host[:port], without user name or password
 warning: usher.yaml:15:95: better_auth.trusted_origins[2]: "https://*" trusts every site there is; name your own
 warning: usher.yaml:15:108: better_auth.trusted_origins[3]: "app.example.com" matches nothing, as in Better Auth; write https://app.example.com
+warning: usher.yaml:15:137: better_auth.trusted_origins[5]: "https://App.example.com:443/" matches nothing when people sign in, as in Better Auth, though the gate reads it; write https://app.example.com
 `},
 		{name: "sliding expiry of sessions elsewhere", yaml: `better_auth: {url: "https://app.example.com", secret: ` + goodSecret + `, session: {refresh: true}}
 store: {url: "postgres://db/app", secondary: {url: "redis://cache"}}

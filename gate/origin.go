@@ -58,6 +58,7 @@ func (o Origins) trusts(origin string) bool {
 	if !ok {
 		return false
 	}
+	foreign := strings.HasPrefix(authority, "xn--") || strings.Contains(authority, ".xn--")
 	for _, p := range o.patterns {
 		subject := origin
 		if !p.whole {
@@ -69,11 +70,35 @@ func (o Origins) trusts(origin string) bool {
 			}
 			continue
 		}
-		if wildcard(p.text, subject) && (!p.ipv4 || isIPv4(authority)) {
+		// A wildcard means no name that only a browser can read, as oauth/flow has it.
+		if wildcard(p.text, subject) && (!p.ipv4 || isIPv4(authority)) && !foreign {
 			return true
 		}
 	}
 	return false
+}
+
+// ofPage reports whether an origin, as it was sent, is one that a browser writes for a page of the web. Lists of origins are
+// asked about no other: a wildcard for hosts is not meant for an extension, and a name with a final dot, or an address in an
+// odd spelling, is another origin to a browser than the one that the list has.
+func ofPage(origin string) bool {
+	scheme, authority, _ := strings.Cut(origin, "://")
+	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
+		return false
+	}
+	name, _, ok := splitAuthority(authority)
+	if !ok || strings.HasSuffix(authority, ".") || strings.Contains(authority, ".:") {
+		return false
+	}
+	if v6, ok := strings.CutPrefix(name, "["); ok {
+		address, err := netip.ParseAddr(strings.TrimSuffix(v6, "]"))
+		return err == nil && !address.Is4In6()
+	}
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") { // then browsers read an address
+		return isIPv4(name)
+	}
+	return true
 }
 
 func isIPv4(authority string) bool {
@@ -98,7 +123,7 @@ func (o Origins) sameOrigin(r *Request) bool {
 // admits reports whether Origin is the request's own or trusted.
 func (o Origins) admits(r *Request) bool {
 	origin := canonicalOrigin(r.Origin)
-	return origin != "" && (origin == canonicalOrigin(r.Scheme+"://"+r.Host) || o.trusts(origin))
+	return origin != "" && (origin == canonicalOrigin(r.Scheme+"://"+r.Host) || ofPage(r.Origin) && o.trusts(origin))
 }
 
 // traceOrigin tells which origin was seen and which ones count.

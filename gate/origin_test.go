@@ -117,6 +117,18 @@ func TestTrustedOriginPatterns(t *testing.T) {
 		{"http://10.?.0.1", "http://10.9.0.1", true},
 		{"http://*1*", "http://10.0.0.1", true},
 		{"http://*1*", "http://[::1]:3000", false},
+		// what no browser writes for a page that the list means
+		{"https://a.test", "https://a.test.", false},
+		{"https://*.a.test", "https://x.a.test.:443", false},
+		{"*.a.test", "javascript://x.a.test", false},
+		{"*", "chrome-extension://abcdef", false},
+		{"*://a.test", "ftp://a.test", false},
+		{"http://*", "http://0x7f.1", false},
+		{"http://*", "http://127.0.0.1.", false},
+		{"http://*", "http://[::ffff:10.0.0.1]", false},
+		{"http://*", "http://[::1]", true},
+		{"https://*.a.test", "https://xn--bcher-kva.a.test", false},
+		{"https://xn--bcher-kva.test", "https://xn--bcher-kva.test", true},
 		// everybody, as the list says; `usher config check` warns
 		{"*", "https://any.test", true},
 		{"https://*", "https://any.test", true},

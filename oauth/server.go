@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -51,11 +52,15 @@ func New(c Config) (*Server, error) {
 	for _, p := range c.Providers {
 		s.providers[p.ID()] = p
 	}
-	s.router = endpoint.NewRouter(endpoint.Config{
+	router, err := endpoint.NewRouter(endpoint.Config{
 		BasePath: c.BasePath, BaseURL: c.BaseURL, Trusts: s.trusts, Reader: c.Reader, Cookies: c.Cookies, Sessions: c.Store,
 		ExpiresIn: c.Sessions.ExpiresIn, UpdateAge: c.Sessions.UpdateAge, FreshAge: c.Sessions.FreshAge,
 		Proxies: c.Proxies, Limiter: c.Limiter, Now: func() time.Time { return c.Now().UTC().Truncate(time.Millisecond) }, Log: c.Log,
 	}, slices.Concat(s.routes(), c.Routes)...)
+	if err != nil {
+		return nil, fmt.Errorf("oauth: %w", err)
+	}
+	s.router = router
 	return s, nil
 }
 

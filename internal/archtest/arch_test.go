@@ -79,6 +79,7 @@ var lives = map[string][]string{
 	"github.com/prometheus/client_golang":    {"internal/telemetry"},
 	"golang.org/x/crypto":                    {"betterauth/seal"},
 	"golang.org/x/oauth2":                    {"oauth/provider"},
+	"golang.org/x/text":                      {"store/accounts"},
 	"github.com/coreos/go-oidc":              {"oauth/provider/idtoken"},
 	"github.com/go-jose/go-jose":             {"oauth/provider/idtoken", "oauth/oauthtest"},
 	"golang.org/x/sync":                      {"internal/server", "internal/boot", "internal/demo", "cmd/usher"},

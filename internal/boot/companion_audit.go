@@ -11,15 +11,15 @@ import (
 	"github.com/usherauth/usher/oauth/session"
 )
 
-// audit writes one line for whatever people do to accounts and sessions, and counts it. Such lines are never sampled, are
-// written at every level, and hold ids and addresses, but nothing that opens anything.
+// audit writes one line for whatever people do to accounts and sessions, and counts it. Such lines are never sampled,
+// are written at every level, and hold ids and addresses, but nothing that opens anything.
 type audit struct {
 	log                                      *slog.Logger
 	signedIn, signedUp, refused, linked, out atomic.Uint64
 }
 
 func newAudit(log *slog.Logger, metrics *telemetry.Metrics) *audit {
-	a := &audit{log: telemetry.Audit(log)}
+	a := &audit{log: log}
 	for name, one := range map[string]struct {
 		help  string
 		count *atomic.Uint64
@@ -46,25 +46,14 @@ func (a *audit) signIn(e oauth.Event) {
 	case oauth.Refused:
 		a.refused.Add(1)
 	}
-	a.line(string(e.Kind), "provider", e.Provider, "user_id", e.UserID, "account_id", e.Account, "session_id", e.Session, "reason", e.Reason, "client", e.Address)
+	telemetry.Audit(a.log, string(e.Kind), "provider", e.Provider, "user_id", e.UserID, "account_id", e.Account, "session_id", e.Session, "reason", e.Reason, "client", e.Address)
 }
 
 func (a *audit) session(_ context.Context, e session.Event) {
 	a.out.Add(1)
-	a.line(e.Action, "user_id", e.UserID, "session_id", e.Session, "target_session_id", e.Target, "client", e.Client)
+	telemetry.Audit(a.log, e.Action, "user_id", e.UserID, "session_id", e.Session, "target_session_id", e.Target, "client", e.Client)
 }
 
 func (a *audit) account(_ context.Context, e account.Event) {
-	a.line(e.Action, "provider", e.Provider, "user_id", e.UserID, "account_id", e.Account, "session_id", e.Session, "client", e.Client)
-}
-
-// line leaves out what is empty, and keeps short what came from outside.
-func (a *audit) line(action string, pairs ...string) {
-	attributes := []any{"action", action}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			attributes = append(attributes, pairs[i], telemetry.Shorten(pairs[i+1]))
-		}
-	}
-	a.log.Info("audit", attributes...)
+	telemetry.Audit(a.log, e.Action, "provider", e.Provider, "user_id", e.UserID, "account_id", e.Account, "session_id", e.Session, "client", e.Client)
 }

@@ -207,7 +207,7 @@ func CheckSignIn(c *config.Config) error {
 // pages are drawn with the brand of the configuration.
 func pages(c *config.Config) (*page.Pages, error) {
 	b := c.OAuth.Brand
-	brand := page.Brand{Name: b.Name, Accent: b.Accent, AccentDark: b.AccentDark}
+	brand := page.Brand{Name: b.Name, Accent: b.Accent, AccentDark: b.AccentDark, Home: c.Origin() + "/"}
 	if brand.Name == "" {
 		_, brand.Name, _ = strings.Cut(c.Origin(), "://")
 	}
@@ -228,12 +228,12 @@ func pages(c *config.Config) (*page.Pages, error) {
 func (p *companionParts) handler(db *accounts.Store) (http.Handler, error) {
 	serving := p.server
 	serving.Store = db
-	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: p.atProvider(db)})
 	organizations := organization.New(organization.Config{Store: db, Shape: db.Shape(), Forget: p.forget})
 	people := account.New(account.Config{
 		Store: db, Shape: db.Shape(), Providers: p.providers, EncryptTokens: serving.Accounts.EncryptTokens, Keys: serving.Keys,
-		AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
+		BaseURL: serving.BaseURL, AllowUnlinkingAll: p.unlinkAll, Forget: p.forget, Audit: p.audit.account,
 	})
+	sessions := session.New(session.Config{Store: db, Shape: db.Shape(), Forget: p.forget, Audit: p.audit.session, EndSession: people.EndSession})
 	serving.Routes = slices.Concat(sessions.Routes(), organizations.Routes(), people.Routes())
 	api, err := oauth.New(serving)
 	if err != nil {

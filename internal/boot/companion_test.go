@@ -162,3 +162,25 @@ func TestACallbackUnderWayIsAnsweredWhileTheServiceEnds(t *testing.T) {
 		t.Errorf("%d rows of three", got)
 	}
 }
+
+// Every page leads back to the site, also the one that says that signing in does not work now.
+func TestPagesLeadHome(t *testing.T) {
+	t.Parallel()
+	idp := oauthtest.Start(t)
+	c, path := companionConfig(t, idp)
+	c.BetterAuth.URL = "http://app.test:80/api/auth"
+	withIssuer(t, c, path)
+	r := run(t, c, "")
+	home := func(path string) bool {
+		_, body := get(t, "http://"+r.HTTP+path)
+		return strings.Contains(body, `<header><a href="http://app.test/">`)
+	}
+	until(t, 3*time.Second, "a page", func() bool { return home("/account") })
+	execute(t, path, `alter table "account" drop column "issuer"`)
+	until(t, 4*time.Second, "healed", func() bool { _, said := r.readyz(t); return said["companion"] == "serving" })
+	for _, path := range []string{"/sign-in", "/api/auth/error?error=x"} {
+		if !home(path) {
+			t.Errorf("%s does not lead home", path)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
+	"github.com/usherauth/usher/internal/telemetry"
 	"github.com/usherauth/usher/oauth/oauthtest"
 )
 
@@ -62,7 +62,11 @@ func companionConfig(t *testing.T, idp *oauthtest.IdP) (c *config.Config, path s
 func run(t *testing.T, c *config.Config, only string) *running {
 	t.Helper()
 	r := &running{log: &lines{}, ended: make(chan error, 1)}
-	app, err := boot.Open(t.Context(), c, boot.Options{Log: slog.New(slog.NewJSONHandler(r.log, nil)), Only: only})
+	log, err := telemetry.NewLogger(r.log, telemetry.LogConfig{Level: c.Log.Level, Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := boot.Open(t.Context(), c, boot.Options{Log: log, Only: only})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,11 @@ type Shares struct {
 // the next line says how many were left out.
 func Observer(log *slog.Logger, m *Metrics, shares Shares) func(*gate.Request, gate.Decision, time.Duration) {
 	allowed, refused, pace := &sampler{share: shares.Allowed}, &sampler{share: shares.Refused}, new(pace)
-	audit := Audit(log)
 	return func(r *gate.Request, d gate.Decision, took time.Duration) {
 		m.decision(r.Edge, d, took)
 		if d.Caller != "" {
 			m.internal(d)
-			audit.LogAttrs(context.Background(), slog.LevelInfo, "audit", internalUse(r, d)...)
+			audit(log, internalUse(r, d))
 		}
 		level, sample := slog.LevelInfo, refused
 		switch d.Verdict {

@@ -210,34 +210,6 @@ func BenchmarkObserver(b *testing.B) {
 	}
 }
 
-// TestAuditLinesAreWrittenAtEveryLevel, in every format, also below groups and attributes.
-func TestAuditLinesAreWrittenAtEveryLevel(t *testing.T) {
-	for _, level := range []string{"debug", "info", "warn", "error"} {
-		for _, format := range []string{"json", "text", "auto"} {
-			var out bytes.Buffer
-			log, err := NewLogger(&out, LogConfig{Level: level, Format: format})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, log := range []*slog.Logger{log, log.With("a", "b"), log.WithGroup("g")} {
-				out.Reset()
-				log.Info("ordinary")
-				if got := strings.Contains(out.String(), "ordinary"); got != (level == "debug" || level == "info") {
-					t.Errorf("%s %s: an ordinary line is written: %v", level, format, got)
-				}
-				log.Error("broken")
-				Audit(log).Info("audit")
-				if !strings.Contains(out.String(), "audit") || !strings.Contains(out.String(), "broken") {
-					t.Errorf("%s %s: written is %q", level, format, out.String())
-				}
-			}
-		}
-	}
-	if log := slog.New(slog.DiscardHandler); Audit(log) != log {
-		t.Error("another handler's log is its own")
-	}
-}
-
 // TestEveryUseOfACallerIsAudited: none is left to chance or to a pace, and there is no token in it.
 func TestEveryUseOfACallerIsAudited(t *testing.T) {
 	var out bytes.Buffer

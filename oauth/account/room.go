@@ -26,6 +26,7 @@ type Config struct {
 	Store     Store
 	Shape     record.Shape // which columns there are
 	Providers []provider.Provider
+	BaseURL   string // our own origin, where EndSession leads back to
 
 	EncryptTokens     bool       // encryptOAuthTokens: access and refresh tokens are sealed at rest
 	Keys              *seal.Keys // of all secrets
@@ -52,6 +53,7 @@ type Event struct {
 type Room struct {
 	config    Config
 	providers map[string]provider.Provider
+	ends      bool // whether any of them may have an end-session endpoint
 	turns     turns
 }
 
@@ -69,6 +71,8 @@ func New(c Config) *Room {
 	rm := &Room{config: c, providers: make(map[string]provider.Provider, len(c.Providers))}
 	for _, p := range c.Providers {
 		rm.providers[p.ID()] = p
+		_, ender := p.(provider.Ender)
+		rm.ends = rm.ends || ender
 	}
 	return rm
 }

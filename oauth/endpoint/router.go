@@ -79,11 +79,11 @@ type place struct {
 	allowed string // the methods, for a preflight
 }
 
-// NewRouter makes a handler of routes. It panics when two routes are the same or a required field is missing: those are
-// mistakes in the program.
-func NewRouter(c Config, routes ...Route) http.Handler {
+// NewRouter makes a handler of routes. It fails where a required field is missing, a route answers nothing, or two are the
+// same.
+func NewRouter(c Config, routes ...Route) (http.Handler, error) {
 	if c.Trusts == nil || c.Reader == nil || c.Cookies == nil || c.Sessions == nil || c.Log == nil {
-		panic("endpoint: Trusts, Reader, Cookies, Sessions and Log are required")
+		return nil, errors.New("endpoint: Trusts, Reader, Cookies, Sessions and Log are required")
 	}
 	c.ExpiresIn, c.UpdateAge, c.FreshAge = or(c.ExpiresIn, 7*24*time.Hour), or(c.UpdateAge, 24*time.Hour), or(c.FreshAge, 24*time.Hour)
 	if c.Now == nil {
@@ -91,9 +91,11 @@ func NewRouter(c Config, routes ...Route) http.Handler {
 	}
 	rt := &router{config: c, exact: map[string]*place{}, params: map[string]*place{}}
 	for i := range routes {
-		rt.add(&routes[i])
+		if err := rt.add(&routes[i]); err != nil {
+			return nil, err
+		}
 	}
-	return rt
+	return rt, nil
 }
 
 func or(d, usual time.Duration) time.Duration {
@@ -103,7 +105,10 @@ func or(d, usual time.Duration) time.Duration {
 	return d
 }
 
-func (rt *router) add(r *Route) {
+func (rt *router) add(r *Route) error {
+	if r.Method == "" || !strings.HasPrefix(r.Path, "/") || r.Handler == nil {
+		return fmt.Errorf("endpoint: route %q %q needs a method, a path that begins with a slash, and a handler", r.Method, r.Path)
+	}
 	table, key := rt.exact, r.Path
 	if at := strings.LastIndexByte(r.Path, '/'); strings.HasSuffix(r.Path, "}") && r.Path[at+1] == '{' {
 		table, key = rt.params, r.Path[:at+1]
@@ -114,13 +119,14 @@ func (rt *router) add(r *Route) {
 		table[key] = p
 	}
 	if p.methods[r.Method] != nil {
-		panic(fmt.Sprintf("endpoint: two routes %s %s", r.Method, r.Path))
+		return fmt.Errorf("endpoint: two routes %s %s", r.Method, r.Path)
 	}
 	p.methods[r.Method] = r
 	if p.allowed != "" {
 		p.allowed += ", "
 	}
 	p.allowed += r.Method
+	return nil
 }
 
 // find looks a path up exactly as it was sent: nothing is decoded, cleaned or completed.

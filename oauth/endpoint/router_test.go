@@ -23,6 +23,35 @@ func taking(o *Object) Handler {
 	}
 }
 
+// What does not fit together is told to whoever puts it together.
+func TestRoutersThatCannotBe(t *testing.T) {
+	ok := Route{Method: "GET", Path: "/ok", Handler: said("ok")}
+	for name, c := range map[string]struct {
+		change func(*Config)
+		routes []Route
+		says   string
+	}{
+		"fine":            {func(*Config) {}, []Route{ok, {Method: "POST", Path: "/ok", Handler: said("ok")}}, ""},
+		"nobody trusts":   {func(c *Config) { c.Trusts = nil }, nil, "Trusts"},
+		"no proofs":       {func(c *Config) { c.Reader = nil }, nil, "Reader"},
+		"no cookies":      {func(c *Config) { c.Cookies = nil }, nil, "Cookies"},
+		"no sessions":     {func(c *Config) { c.Sessions = nil }, nil, "Sessions"},
+		"no log":          {func(c *Config) { c.Log = nil }, nil, "Log"},
+		"twice the same":  {func(*Config) {}, []Route{ok, ok}, "two routes GET /ok"},
+		"by other names":  {func(*Config) {}, []Route{{Method: "GET", Path: "/a/{b}", Handler: said("")}, {Method: "GET", Path: "/a/{c}", Handler: said("")}}, "two routes GET /a/{c}"},
+		"nothing answers": {func(*Config) {}, []Route{{Method: "GET", Path: "/ok"}}, "a handler"},
+		"no method":       {func(*Config) {}, []Route{{Path: "/ok", Handler: said("")}}, "a method"},
+		"no slash":        {func(*Config) {}, []Route{{Method: "GET", Path: "{ok}", Handler: said("")}}, "slash"},
+	} {
+		config := newWorld(t, nil).config
+		c.change(&config)
+		h, err := NewRouter(config, c.routes...)
+		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || h != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Nothing is cleaned: a path that some other part reads differently is nobody's (GHSA-x732-6j76-qmhm).
 func TestPathsAreExact(t *testing.T) {
 	w := newWorld(t, nil, Route{Method: "GET", Path: "/ok", Handler: said("ok")},

@@ -29,6 +29,7 @@ type world struct {
 	vanish   bool  // sessions end just before they are renewed
 	log      strings.Builder
 	handler  http.Handler
+	config   Config
 	cookies  *betterauth.Cookies
 }
 
@@ -60,7 +61,10 @@ func newWorld(t testing.TB, change func(*Config), routes ...Route) *world {
 	if change != nil {
 		change(&c)
 	}
-	w.handler = NewRouter(c, routes...)
+	if w.handler, err = NewRouter(c, routes...); err != nil {
+		t.Fatal(err)
+	}
+	w.config = c
 	return w
 }
 

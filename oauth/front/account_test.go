@@ -44,7 +44,7 @@ func TestAccountShowsWhoItIs(t *testing.T) {
 	}
 	b := w.signedIn("acme")
 	a := b.get("/account")
-	for _, want := range []string{"Alice Liddell", "alice@example.com", "confirmed", "25 November 2026", ">AL<", "Chrome", "This device", "You belong to none", "the only one, so it stays", "Link another Acme account", "Link Quiet &amp; Co"} {
+	for _, want := range []string{"Alice Liddell", "alice@example.com", "confirmed", "25 November 2026", ">AL<", "Chrome", "This device", "You belong to none", `<header><a href="` + w.url + `/">`, "the only one, so it stays", "Link another Acme account", "Link Quiet &amp; Co"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("without %q", want)
 		}
@@ -169,7 +169,7 @@ func TestAccountsAreLinkedAndUnlinked(t *testing.T) {
 		t.Errorf("unexplained:\n%s", page.body)
 	}
 	a := b.press("link", "quiet")
-	to := regexp.MustCompile(`href="(http[^"]*)"`).FindStringSubmatch(a.body)
+	to := regexp.MustCompile(`class="button main" href="(http[^"]*)"`).FindStringSubmatch(a.body)
 	if a.status != http.StatusOK || to == nil || !strings.Contains(a.body, `http-equiv="refresh"`) || strings.Contains(a.body, "ZgotmplZ") {
 		t.Fatalf("%d\n%s", a.status, a.body)
 	}
@@ -205,7 +205,7 @@ func TestALinkThatFailsIsExplained(t *testing.T) {
 	b := w.signedIn("acme")
 	w.idp.Sit(oauthtest.Person{Sub: "sub-bob", Email: "bob@example.com", Verified: true, Name: "Bob"})
 	a := b.press("link", "quiet")
-	to := regexp.MustCompile(`href="(http[^"]*)"`).FindStringSubmatch(a.body)
+	to := regexp.MustCompile(`class="button main" href="(http[^"]*)"`).FindStringSubmatch(a.body)
 	back := b.consent(html.UnescapeString(to[1]))
 	page := b.get(back)
 	if !strings.HasPrefix(back, w.url+"/account?") || !strings.Contains(page.body, "belongs to somebody else") || !strings.Contains(page.body, "Quiet &amp; Co") {

@@ -105,15 +105,16 @@ func (w *world) serve() http.Handler {
 		Providers: providers, Now: w.time, Log: log, Limiter: w,
 		Accounts: oauth.Accounts{DifferentEmails: true},
 	}
+	linked := account.New(account.Config{Store: w.store, Shape: w.store.Shape(), Providers: providers, BaseURL: w.url})
 	c.Routes = slices.Concat(
-		session.New(session.Config{Store: w.store, Shape: w.store.Shape(), EndSession: w.atProvider(providers)}).Routes(),
-		account.New(account.Config{Store: w.store, Shape: w.store.Shape(), Providers: providers}).Routes(),
+		session.New(session.Config{Store: w.store, Shape: w.store.Shape(), EndSession: linked.EndSession}).Routes(),
+		linked.Routes(),
 		organization.New(organization.Config{Store: w.store, Shape: w.store.Shape()}).Routes(),
 	)
 	api, err := oauth.New(c)
 	must(w.T, err)
 	slices.SortFunc(named, func(a, b front.Provider) int { return strings.Compare(a.ID, b.ID) })
-	pages, err := page.New(page.Brand{Name: "Example"})
+	pages, err := page.New(page.Brand{Name: "Example", Home: w.url + "/"})
 	must(w.T, err)
 	people, err := front.New(front.Config{
 		API: api, BasePath: "/api/auth", Origin: w.url, Pages: pages, Providers: named, Now: w.time, Log: log,
@@ -127,28 +128,6 @@ func (w *world) serve() http.Handler {
 		}
 		api.ServeHTTP(rw, r)
 	})
-}
-
-// atProvider is where one of the accounts' providers ends sessions.
-func (w *world) atProvider(providers []provider.Provider) func(ctx context.Context, user, back, state string) string {
-	return func(ctx context.Context, user, back, state string) string {
-		all, err := w.store.AccountsOf(ctx, user)
-		if err != nil {
-			w.Error(err)
-		}
-		for _, one := range all {
-			for _, p := range providers {
-				ender, ok := p.(provider.Ender)
-				if !ok || p.ID() != one.ProviderID || one.IDToken == nil {
-					continue
-				}
-				if to, ok := ender.EndSession(*one.IDToken, back, state); ok {
-					return to
-				}
-			}
-		}
-		return ""
-	}
 }
 
 func must(t *testing.T, err error) {

@@ -17,6 +17,7 @@ type Brand struct {
 	Logo       []byte // PNG, JPEG, WebP or SVG, shown beside the name; empty: a little door
 	Accent     string // colour of buttons and links, #rrggbb; empty: a green
 	AccentDark string // the same where people prefer dark; empty: a lighter shade of Accent
+	Home       string // where the bar leads: the site that people sign in to; empty: nowhere
 }
 
 // MaxLogo is the largest logo, in bytes: it travels inside every page.

@@ -37,6 +37,7 @@ func New(b Brand) (*Pages, error) {
 		"style": func() template.CSS { return template.CSS(sheet) },      //nolint:gosec // our own file, and colours that were parsed
 		"brand": func() string { return drawn.name },                     // escaped like any text
 		"logo":  func() template.URL { return template.URL(drawn.logo) }, //nolint:gosec // a data: URL that we made of a file
+		"home":  func() string { return b.Home },                         // escaped like any link
 	}).ParseFS(web, "web/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)

@@ -49,7 +49,7 @@ func TestNothingFromOutsideIsMarkup(t *testing.T) {
 		},
 		"onward": func(p *Pages, w http.ResponseWriter) { p.Onward(w, Onward{"javascript:alert(1)", script}) },
 	} {
-		body := draw(t, Brand{Name: script}, show).Body.String()
+		body := draw(t, Brand{Name: script, Home: "javascript:alert(1)"}, show).Body.String()
 		if strings.Contains(body, "<script") || strings.Contains(body, `"onload='`) {
 			t.Errorf("%s: outside words became markup:\n%s", name, body)
 		}
@@ -104,6 +104,25 @@ func TestBrand(t *testing.T) {
 		_, err := New(c.brand)
 		if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%s: %v, want %q", name, err, c.err)
+		}
+	}
+}
+
+// The bar leads back to the site, in one link that is called by the site's name; without a site it is no link.
+func TestTheBarLeadsHome(t *testing.T) {
+	for name, show := range map[string]func(*Pages, http.ResponseWriter){
+		"sign-in": func(p *Pages, w http.ResponseWriter) { p.SignIn(w, 200, SignIn{}) },
+		"account": func(p *Pages, w http.ResponseWriter) { p.Account(w, 200, Account{}) },
+		"problem": func(p *Pages, w http.ResponseWriter) { p.Problem(w, 200, Problem{}) },
+		"onward":  func(p *Pages, w http.ResponseWriter) { p.Onward(w, Onward{}) },
+	} {
+		for home, open := range map[string]string{"https://app.example.com/": `<header><a href="https://app.example.com/"><img `, "": "<header><img "} {
+			bar := draw(t, Brand{Name: "Example", Home: home}, show).Body.String()
+			_, bar, _ = strings.Cut(bar, "<body>")
+			bar, _, _ = strings.Cut(bar, "</header>")
+			if !strings.Contains(bar, open) || !strings.Contains(bar, "<span>Example</span>") || strings.Count(bar, "<a ") != strings.Count(open, "<a ") {
+				t.Errorf("%s, home %q: %s", name, home, bar)
+			}
 		}
 	}
 }

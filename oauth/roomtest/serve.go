@@ -81,7 +81,11 @@ func Serve(t testing.TB, c Config, routes ...endpoint.Route) (address string) {
 	if c.Change != nil {
 		c.Change(&router)
 	}
-	server := httptest.NewServer(endpoint.NewRouter(router, routes...))
+	handler, err := endpoint.NewRouter(router, routes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }

@@ -27,8 +27,8 @@ type Config struct {
 
 	// EndSession is where somebody who signed out should go to be signed out by their provider as well; empty: nowhere.
 	// callbackURL (trusted, may be relative or empty) is where they come back to. It is called after the session has
-	// ended, and its failure is its own matter. nil: nobody's.
-	EndSession func(ctx context.Context, userID, callbackURL, state string) string
+	// ended; its failure is logged, and they are signed out here. nil: nobody's.
+	EndSession func(ctx context.Context, userID, callbackURL, state string) (string, error)
 
 	// Audit is told of every session that somebody ended. nil: nobody is.
 	Audit func(ctx context.Context, e Event)
@@ -58,7 +58,7 @@ func New(c Config) *Room {
 		c.Audit = func(context.Context, Event) {}
 	}
 	if c.EndSession == nil {
-		c.EndSession = func(context.Context, string, string, string) string { return "" }
+		c.EndSession = func(context.Context, string, string, string) (string, error) { return "", nil }
 	}
 	return &Room{c}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -85,10 +86,11 @@ func TestSystemBsSessionIsGetSession(t *testing.T) {
 
 func TestSigningOutAtTheProviderToo(t *testing.T) {
 	var asked string
+	var fails error
 	w, ada := person(t, func(c *Config) {
-		c.EndSession = func(_ context.Context, userID, callbackURL, state string) string {
+		c.EndSession = func(_ context.Context, userID, callbackURL, state string) (string, error) {
 			asked = userID + " " + callbackURL + " " + state
-			return "https://idp.example/end?a=1&b=<2>"
+			return "https://idp.example/end?a=1&b=<2>", fails
 		}
 	})
 	for body, want := range map[string][2]string{
@@ -100,6 +102,15 @@ func TestSigningOutAtTheProviderToo(t *testing.T) {
 		if r.Status != 200 || r.Body != want[0] || r.Header.Get("Location") != want[1] || asked != ada.ID+" /bye s" {
 			t.Errorf("%s: %+v, asked %q", body, r, asked)
 		}
+	}
+	// What cannot be found out does not keep anybody signed in here.
+	w.put(t, ada, "a", time.Hour)
+	fails = errors.New("the database is gone")
+	if r := testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth/sign-out", "", "Cookie", roomtest.Cookie("a"), "Origin", base)); r.Body != `{"success":true}` || r.Header.Get("Location") != "" {
+		t.Errorf("%+v", r)
+	}
+	if left := w.left(t, ada.ID); len(left) != 0 {
+		t.Errorf("still signed in: %v", left)
 	}
 	asked = ""
 	if r := testenv.RawHTTP(t, w.address, roomtest.Raw("POST", "/api/auth/sign-out", "", "Cookie", roomtest.Cookie("nobody"), "Origin", base)); r.Body != `{"success":true}` || asked != "" {

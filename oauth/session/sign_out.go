@@ -26,7 +26,10 @@ func (rm *Room) signOut(c *endpoint.Call) error {
 	}
 	if ended != nil {
 		rm.audit(c, "sign-out", ended, ended.ID)
-		if to := rm.config.EndSession(c.R.Context(), ended.UserID, body.Text("callbackURL"), body.Text("state")); to != "" {
+		to, err := rm.config.EndSession(c.R.Context(), ended.UserID, body.Text("callbackURL"), body.Text("state"))
+		if err != nil {
+			c.Log.WarnContext(c.R.Context(), "sign-in server: somebody who signed out here may still be signed in at their provider", "user_id", ended.UserID, "error", err)
+		} else if to != "" {
 			return leave(c, to, !body.True("disableRedirect"))
 		}
 	}

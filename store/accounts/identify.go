@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/store/postgres"
@@ -252,7 +254,16 @@ func (t *transaction) User(ctx context.Context, id string) (*record.User, error)
 
 func (t *transaction) UserByEmail(ctx context.Context, email string) (*record.User, error) {
 	u, err := first(find(ctx, t.sc, t.tx, "user", userCells, []condition{{"email", record.Lower(email)}}, "", 1, nil))
+	if err == nil && u != nil && !sameAddress(u.Email, email) {
+		u = nil
+	}
 	return u, t.fail(err)
+}
+
+// sameAddress is the library's second look at whom an address found (findUserByEmail of 1.7.25), for the database decides by
+// its collation: one that takes é for e finds somebody else.
+func sameAddress(a, b string) bool {
+	return record.Lower(norm.NFC.String(a)) == record.Lower(norm.NFC.String(b))
 }
 
 func (t *transaction) InsertUser(ctx context.Context, u *record.User) error {

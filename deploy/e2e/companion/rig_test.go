@@ -76,6 +76,7 @@ func newSite(t *testing.T, in storage, more []string, options map[string]any) *s
 		ada,
 		{Sub: "sub-bob", Email: "bob@example.com", EmailVerified: true, Name: "Bob"},
 		{Sub: "sub-eve", Email: "eve@example.com", EmailVerified: false, Name: "Eve"},
+		{Sub: "sub-renee", Email: "ren\u00e9e@example.com", EmailVerified: true, Name: "Ren\u00e9e"},
 	}}
 	front := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
