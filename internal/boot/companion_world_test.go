@@ -139,7 +139,7 @@ func until(t *testing.T, limit time.Duration, what string, happened func() bool)
 
 func execute(t *testing.T, path string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)") // the service may write
 	if err != nil {
 		t.Fatal(err)
 	}
