@@ -161,6 +161,43 @@ func TestAFloodAtOnce(t *testing.T) {
 	}
 }
 
+// TestWhoComesBackStays: who left before anybody asked for him a second time, and comes again, is not driven out by the next
+// flood. Only the ghosts know that he was there.
+func TestWhoComesBackStays(t *testing.T) {
+	const size, flood, returning = 200, 60, 10
+	a := arena.Sharded(size, 1)
+	next := returning
+	more := func(n int) {
+		for range n {
+			a.Put(key(next), record(next, 0, 200))
+			next++
+		}
+	}
+	more(2 * size) // no room is left
+	there := func() (n int) {
+		for i := range returning {
+			if _, ok := get(a, key(i)); ok {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range returning {
+		a.Put(key(i), record(i, 0, 200))
+	}
+	more(flood)
+	if n := there(); n > 0 {
+		t.Fatalf("%d of %d stayed, so nobody can come back", n, returning)
+	}
+	for i := range returning {
+		a.Put(key(i), record(i, 1, 200))
+	}
+	more(flood)
+	if n := there(); n < returning-1 { // one may have lost his place to somebody of the flood
+		t.Errorf("%d of %d who came back are there", n, returning)
+	}
+}
+
 // TestOthersTakeOver: who is asked for no more makes room for who is, however often he was.
 func TestOthersTakeOver(t *testing.T) {
 	const size = 2_000
