@@ -164,7 +164,7 @@ func TestAFloodAtOnce(t *testing.T) {
 // TestWhoComesBackStays: who left before anybody asked for him a second time, and comes again, is not driven out by the next
 // flood. Only the ghosts know that he was there.
 func TestWhoComesBackStays(t *testing.T) {
-	const size, flood, returning = 200, 60, 10
+	const size, flood, returning = 2000, 300, 100
 	a := arena.Sharded(size, 1)
 	next := returning
 	more := func(n int) {
@@ -193,7 +193,7 @@ func TestWhoComesBackStays(t *testing.T) {
 		a.Put(key(i), record(i, 1, 200))
 	}
 	more(flood)
-	if n := there(); n < returning-1 { // one may have lost his place to somebody of the flood
+	if n := there(); n < returning*3/4 { // some lost their places among the ghosts to somebody of the flood
 		t.Errorf("%d of %d who came back are there", n, returning)
 	}
 }

@@ -52,7 +52,7 @@ func (s *shard) put(k *Key, record []byte) (grown int64, left uint64) {
 		return s.weigh(before), 1
 	}
 	for s.heavy()+more > s.limit {
-		s.forget(s.leaving())
+		s.forget(s.leaving(more))
 		left++
 	}
 	n, e := s.entries.add(k)
@@ -93,16 +93,16 @@ func (s *shard) evict() int64 {
 	if before <= s.share {
 		return 0
 	}
-	s.forget(s.leaving())
+	s.forget(s.leaving(0))
 	return -s.weigh(before)
 }
 
-// leaving is who leaves next. There must be somebody.
-func (s *shard) leaving() uint32 {
+// leaving is who leaves next, for somebody who is that heavy and comes. There must be somebody.
+func (s *shard) leaving(coming int64) uint32 {
 	for spared := 0; ; spared++ {
 		n := s.known.oldest
-		if s.fresh.weight > s.waiting() || n == 0 {
-			n = s.fresh.oldest
+		if fresh := s.fresh.oldest; n == 0 || fresh != 0 && s.fresh.weight+coming > s.waiting() {
+			n = fresh
 		}
 		e := s.entries.at(n)
 		switch {
