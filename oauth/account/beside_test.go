@@ -12,16 +12,28 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
+	"github.com/usherauth/usher/store/redisconn"
 )
 
 // TestBesideBetterAuth asks the real library and our router the same, on the same database and with the same identity
 // provider, and compares what they answer and what is left in the database.
 func TestBesideBetterAuth(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { beside(t, "sqlite://"+t.TempDir()+"/auth.db", false, false) })
-	t.Run("postgres, tokens encrypted", func(t *testing.T) { beside(t, testenv.Postgres(t).NewDatabase(t), true, true) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel() // each waits for its databases most of the time
+		beside(t, "sqlite://"+t.TempDir()+"/auth.db", "", false, false)
+	})
+	t.Run("postgres, tokens encrypted", func(t *testing.T) {
+		t.Parallel()
+		beside(t, testenv.Postgres(t).NewDatabase(t), "", true, true)
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		beside(t, testenv.Postgres(t).NewDatabase(t), testenv.StartRedis(t).URL(), false, false)
+	})
 }
 
-func beside(t *testing.T, database string, encrypted, all bool) {
+// beside compares on a database, with sessions in a Redis or, where that is empty, in the database.
+func beside(t *testing.T, database, redis string, encrypted, all bool) {
 	idp := newScriptedIdP(t)
 	client := func(more map[string]any) map[string]any {
 		more["clientId"], more["clientSecret"] = "app", "app-secret"
@@ -33,7 +45,7 @@ func beside(t *testing.T, database string, encrypted, all bool) {
 		stand[host] = idp.url
 	}
 	theirs := testenv.BetterAuth(t, testenv.BetterAuthConfig{
-		DatabaseURL: database, BaseURL: base,
+		DatabaseURL: database, RedisURL: redis, BaseURL: base,
 		Generic: []map[string]any{
 			client(map[string]any{"providerId": "acme", "discoveryUrl": idp.discovery()}),
 			client(map[string]any{"providerId": "plain", "authorizationUrl": idp.url + "/authorize", "tokenUrl": idp.url + "/token", "userInfoUrl": idp.url + "/userinfo"}),
@@ -43,12 +55,25 @@ func beside(t *testing.T, database string, encrypted, all bool) {
 		Options: map[string]any{"socialProviders": map[string]any{"google": preset, "github": preset, "vercel": preset}, "account": map[string]any{"encryptOAuthTokens": encrypted, "accountLinking": map[string]any{"allowUnlinkingAll": all}}},
 	})
 	ada, eve := theirs.SignUp(t, "Ada", "ada@example.com"), theirs.SignUp(t, "Eve", "eve@example.com")
-	w := newWorldOn(t, accounts.Config{URL: database}, idp, func(c *Config) { c.EncryptTokens, c.AllowUnlinkingAll = encrypted, all })
+	stores := accounts.Config{URL: database}
+	if redis != "" {
+		stores.Redis = &accounts.Redis{URL: redis, Prefix: "better-auth:"}
+	}
+	w := newWorldOn(t, stores, idp, func(c *Config) { c.EncryptTokens, c.AllowUnlinkingAll = encrypted, all })
 	now := time.Now()
 	r := &reset{
 		world: w, ada: ada.UserID, eve: eve.UserID, sealed: w.keys.Encrypt("at-full"),
 		id:  idp.idToken(t, now.Add(50*time.Minute), map[string]any{"email": "Ada@Example.com", "email_verified": "true", "name": "Ada", "picture": "https://img.example/a.png"}),
 		old: idp.idToken(t, now.Add(-time.Minute), map[string]any{"email": "ada@example.com"}),
+	}
+	if redis != "" {
+		client, err := redisconn.Open(redis, redisconn.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		// Ending all sessions of somebody ends those that were begun before, too, and ours are put there old.
+		r.flush = func() error { return client.FlushDB(t.Context()).Err() }
 	}
 	same := 0
 	for _, c := range requests() {
@@ -75,7 +100,8 @@ type reset struct {
 	*world
 	ada, eve        string
 	id, old, sealed string
-	one             bool // Ada has one account only
+	one             bool         // Ada has one account only
+	flush           func() error // empties the secondary storage; nil: there is none
 }
 
 func (r *reset) outcome(t *testing.T, address, request string) string {
@@ -83,8 +109,13 @@ func (r *reset) outcome(t *testing.T, address, request string) string {
 	w := r.world
 	w.TB = t
 	now := w.instant()
+	if r.flush != nil {
+		w.must(r.flush())
+	}
 	for _, id := range []string{r.ada, r.eve} {
-		w.must(w.store.DeleteSessionsOf(t.Context(), id, ""))
+		if r.flush == nil {
+			w.must(w.store.DeleteSessionsOf(t.Context(), id, ""))
+		}
 		all, err := w.store.AccountsOf(t.Context(), id)
 		w.must(err)
 		for i := range all {
@@ -104,7 +135,8 @@ func (r *reset) outcome(t *testing.T, address, request string) string {
 		}
 	}
 	w.link(r.eve, foreign)
-	user := &record.User{ID: r.ada}
+	user, err := w.store.User(t.Context(), r.ada) // a session in Redis has its person beside it
+	w.must(err)
 	w.put(user, "young", time.Hour)
 	w.put(user, "due", day+time.Hour)
 	w.put(user, "over", 7*day+time.Second)

@@ -13,6 +13,7 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 	"github.com/usherauth/usher/oauth/roomtest"
 	"github.com/usherauth/usher/store/accounts"
+	"github.com/usherauth/usher/store/redisconn"
 )
 
 // asked is one request that both sides are asked, each with the same rows in the database.
@@ -32,6 +33,7 @@ const unknown = "unknownunknownunknownunknownunkn"
 type town struct {
 	ada, bob, carol, dan, eve *testenv.Person
 	one, two, three           testenv.Org
+	flush                     func() error // empties the secondary storage; nil: there is none
 }
 
 func settle(t *testing.T, theirs *testenv.BetterAuthServer) *town {
@@ -60,8 +62,12 @@ func settle(t *testing.T, theirs *testenv.BetterAuthServer) *town {
 
 // sessions are there before each request, by who and where they are.
 func (c *town) sessions(w *world) {
-	for _, p := range []*testenv.Person{c.ada, c.carol, c.dan, c.eve} {
-		w.must(w.store.DeleteSessionsOf(w.Context(), p.UserID, ""))
+	if c.flush != nil {
+		w.must(c.flush())
+	} else {
+		for _, p := range []*testenv.Person{c.ada, c.carol, c.dan, c.eve} {
+			w.must(w.store.DeleteSessionsOf(w.Context(), p.UserID, ""))
+		}
 	}
 	w.put(c.ada.UserID, "nowhere", "", time.Hour)
 	w.put(c.ada.UserID, "in-one", c.one.ID, time.Hour)
@@ -159,13 +165,27 @@ func TestBesideBetterAuth(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		beside(t, testenv.BetterAuthConfig{DatabaseURL: testenv.Postgres(t).NewDatabase(t)})
 	})
+	t.Run("redis", func(t *testing.T) {
+		beside(t, testenv.BetterAuthConfig{DatabaseURL: "sqlite://" + t.TempDir() + "/auth.db", RedisURL: testenv.StartRedis(t).URL()})
+	})
 }
 
 func beside(t *testing.T, config testenv.BetterAuthConfig) {
 	config.BaseURL = base
 	theirs := testenv.BetterAuth(t, config)
 	c := settle(t, theirs)
-	w := newWorld(t, accounts.Config{URL: config.DatabaseURL})
+	stores := accounts.Config{URL: config.DatabaseURL}
+	if config.RedisURL != "" {
+		stores.Redis = &accounts.Redis{URL: config.RedisURL, Prefix: "better-auth:"}
+		client, err := redisconn.Open(config.RedisURL, redisconn.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		// Ending all sessions of somebody ends those that were begun before, too, and ours are put there old.
+		c.flush = func() error { return client.FlushDB(t.Context()).Err() }
+	}
+	w := newWorld(t, stores)
 	same := 0
 	requests := c.requests()
 	for _, a := range requests {

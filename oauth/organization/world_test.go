@@ -60,7 +60,9 @@ func (w *world) put(userID, token, active string, age time.Duration) {
 	if s.UpdatedAt = s.CreatedAt; active != "" {
 		s.ActiveOrganizationID = &active
 	}
-	w.must(w.store.CreateSession(w.Context(), s, &record.User{ID: userID}))
+	u, err := w.store.User(w.Context(), userID) // a session in Redis has its person beside it
+	w.must(err)
+	w.must(w.store.CreateSession(w.Context(), s, u))
 }
 
 // left describes somebody's sessions.
