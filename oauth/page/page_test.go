@@ -59,7 +59,7 @@ func TestNothingFromOutsideIsMarkup(t *testing.T) {
 	}
 }
 
-// A page asks nobody for anything, runs nothing and cannot be framed.
+// A page asks nobody for anything, runs nothing and cannot be framed, and no option loosens that (GHSA-gmfg of Authelia).
 func TestPolicy(t *testing.T) {
 	w := draw(t, Brand{}, func(p *Pages, w http.ResponseWriter) { p.Account(w, 200, full()) })
 	policy := w.Header().Get("Content-Security-Policy")

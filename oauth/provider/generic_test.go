@@ -103,7 +103,8 @@ func TestGenericAsksUserInfoWhereTheTokenHasNoEmail(t *testing.T) {
 	}
 }
 
-// An id_token is worth what its verification is worth. GHSA-r4xp, mix-up and the alg confusions of every JWT library.
+// An id_token is worth what its verification is worth. GHSA-r4xp, GHSA-p2fr (an audience that nobody
+// compares), mix-up and the alg confusions of every JWT library.
 func TestGenericRefusesWhatIsNotSignedForUs(t *testing.T) {
 	for name, lies := range map[string]oauthtest.Lies{
 		"another issuer":               {Issuer: "https://evil.example"},
@@ -244,7 +245,7 @@ func TestExchangeLeavesWithItsCaller(t *testing.T) {
 	}
 }
 
-// BA GHSA-86j7, tinyauth GHSA-xg2q, authentik GHSA-mrx3: a code is good once, with its verifier, for its redirect URI.
+// BA GHSA-86j7, tinyauth GHSA-xg2q, zitadel GHSA-xqxv, BA GHSA-7w99, authentik GHSA-mrx3: a code is good once, with its verifier, for its redirect URI.
 func TestOneCodeOneExchange(t *testing.T) {
 	idp := oauthtest.Start(t)
 	idp.Rotate("ES256")

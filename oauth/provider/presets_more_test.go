@@ -275,6 +275,8 @@ func TestAccountIDs(t *testing.T) {
 	}
 }
 
+// GHSA-652x of oauth2-proxy (a restriction that silently stopped working), GHSA-8fpg of NextAuth (checks that a wrong option
+// switches off): an option does what it says, or nobody starts with it.
 func TestOptionsHaveAnEffectOrAreRefused(t *testing.T) {
 	with := func(id string, change func(*provider.Options)) error {
 		o := options(id)

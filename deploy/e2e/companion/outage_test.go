@@ -192,7 +192,8 @@ func TestTheSignInServerStartsBeforeItsDatabase(t *testing.T) {
 }
 
 // TestManyCallbacksOfOneIdentityOnThreeServers: two replicas and the real Better Auth finish sign-ins of one identity at
-// the same instant. With the unique index of `usher schema apply` there is one user and one account afterwards.
+// the same instant. With the unique index of `usher schema apply` there is one user and one account afterwards, and a
+// session for everybody who was told that they are signed in, and for nobody else.
 func TestManyCallbacksOfOneIdentityOnThreeServers(t *testing.T) {
 	t.Parallel()
 	_, database, in := onPostgres(t)
@@ -231,6 +232,20 @@ func TestManyCallbacksOfOneIdentityOnThreeServers(t *testing.T) {
 	}
 	if users, accounts := number(t, database, `select count(*) from "user"`), number(t, database, `select count(*) from account`); users != 1 || accounts != 1 {
 		t.Errorf("%d users, %d accounts: %v", users, accounts, answered)
+	}
+	welcome := 0
+	for how, many := range answered {
+		if strings.HasSuffix(how, " 302 /welcome") {
+			welcome += many
+		}
+	}
+	if sessions := number(t, database, `select count(*) from session`); sessions != welcome {
+		t.Errorf("%d sessions of %d who are signed in: %v", sessions, welcome, answered)
+	}
+	for i, b := range browsers {
+		if s.at([]side{goSide, js}[i%2]); b.has("better-auth.session_token") != (b.who() == "ada@example.com") {
+			t.Errorf("browser %d has a cookie that nobody takes, or none", i)
+		}
 	}
 	t.Log(answered)
 }
