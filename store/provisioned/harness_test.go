@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -261,4 +262,23 @@ func together(n int, do func(i int)) {
 	}
 	close(gate)
 	all.Wait()
+}
+
+// replaceFile moves a database to where another is.
+func replaceFile(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopen is another program that comes to the file that is there now.
+func reopen(t testing.TB, d *database) *database {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: d.path}).EscapedPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return &database{dialect: d.dialect, url: d.url, path: d.path, db: db}
 }
