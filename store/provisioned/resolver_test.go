@@ -129,7 +129,9 @@ type bare struct {
 	pinged
 }
 
-type pinged interface{ Ping(ctx context.Context) error }
+type pinged interface {
+	Ping(ctx context.Context) error
+}
 
 func (b bare) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
 	p, err := b.Resolver.Resolve(ctx, c)
