@@ -60,6 +60,11 @@ func (l *layout) among(key string, n int) string {
 	return fmt.Sprintf("t.%s in (select value from json_each($%d))", quote(key), n)
 }
 
+// equals is a condition: a key is the nth parameter.
+func (l *layout) equals(key string, n int) string {
+	return "t." + quote(key) + " = " + l.as("$"+strconv.Itoa(n), key, false)
+}
+
 // compared are the columns that follow Better Auth's as one JSON array of texts, or null.
 func (l *layout) compared() string {
 	if !l.update {
@@ -75,23 +80,46 @@ func (l *layout) compared() string {
 	return "json_array(" + strings.Join(all, ", ") + ")"
 }
 
-// find selects what is known of rows whose Better Auth ids are in the nth parameter.
-func (l *layout) find(n int) string {
-	return "select '" + l.section + "', " + l.text(l.id) + ", " + l.text(l.keys[0]) + ", " + l.compared() +
-		" from " + l.table + " t where " + l.among(l.keys[0], n)
+// find selects what is known of the rows that meet a condition.
+func (l *layout) find(where string) string {
+	key := l.id
+	if key == "" {
+		key = l.keys[0]
+	}
+	return "select '" + l.section + "', " + l.text(key) + ", " + l.text(l.keys[len(l.keys)-1]) + ", " + l.compared() + " from " + l.table + " t where " + where
 }
 
-// findMembers selects the memberships of the users of parameter 1 in the organizations of parameter 2.
-func (l *layout) findMembers(users, organizations *layout) string {
-	keyOf := func(of *layout, n int, key string) string {
-		id := "t." + quote(of.id)
-		if l.postgres() && of.kinds[of.id].kind != l.kinds[key].kind {
-			id += "::text::" + l.kinds[key].kind
-		}
-		return "(select " + id + " from " + of.table + " t where " + of.among(of.keys[0], n) + ")"
+// findAll selects rows whose Better Auth ids are in parameter 1.
+func (l *layout) findAll() string { return l.find(l.among(l.keys[0], 1)) }
+
+// findOne selects the one whose Better Auth id is parameter 1.
+func (l *layout) findOne() string { return l.find(l.equals(l.keys[0], 1)) }
+
+// steady selects the row of the user of parameter 1, those of the organizations of parameter 2, and the user's memberships in
+// these. It is written so that PostgreSQL does not plan it anew each time.
+func (s *shape) steady() string {
+	all := s.users.findOne()
+	o, m := s.organizations, s.members
+	if o == nil {
+		return all
 	}
-	return "select '" + l.section + "', " + l.text(l.keys[0]) + ", " + l.text(l.keys[1]) + ", " + l.compared() + " from " + l.table + " t where t." +
-		quote(l.keys[0]) + " in " + keyOf(users, 1, l.keys[0]) + " and t." + quote(l.keys[1]) + " in " + keyOf(organizations, 2, l.keys[1])
+	all += " union all " + o.find(o.among(o.keys[0], 2))
+	if m == nil {
+		return all
+	}
+	id := func(of *layout, key, where string) string {
+		id := "t." + quote(of.id)
+		if m.postgres() && of.kinds[of.id].kind != m.kinds[key].kind {
+			id += "::text::" + m.kinds[key].kind
+		}
+		return "(select " + id + " from " + of.table + " t where " + where + ")"
+	}
+	user, organizations := m.keys[0], id(o, m.keys[1], o.among(o.keys[0], 2))
+	in := " in " + organizations
+	if m.postgres() {
+		in = " = any(array" + organizations + ")"
+	}
+	return all + " union all " + m.find("t."+quote(user)+" = "+id(s.users, user, s.users.equals(s.users.keys[0], 1))+" and t."+quote(m.keys[1])+in)
 }
 
 // returning are the first key or the id, and the last key.

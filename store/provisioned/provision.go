@@ -44,7 +44,7 @@ func (w *work) do() error {
 		organizations = slices.Compact(organizations)
 	}
 	var err error
-	if w.found, err = w.find(w.ctx, w.shape, []string{p.User.ID}, organizations); err != nil {
+	if w.found, err = w.find(w.ctx, w.shape, &p.User.ID, organizations); err != nil {
 		return err
 	}
 	w.user = w.found.users[w.shape.users.same(p.User.ID)].id

@@ -32,7 +32,7 @@ type shape struct {
 	users, organizations, members *layout // the latter two may be nil
 	source                        *source
 
-	steady string // finds the rows of a user, of his organizations and of his memberships
+	one, all string // find the row of a user, alone and with those of his organizations and memberships
 }
 
 // Open connects and looks at the tables once. It fails with a store.MissingError or store.UnusableError, which stay until
@@ -177,13 +177,7 @@ func (r *Rows) survey(ctx context.Context) (*shape, []problem, error) {
 	if all != nil {
 		return nil, all, nil
 	}
-	s.steady = s.users.find(1)
-	if s.organizations != nil {
-		s.steady += " union all " + s.organizations.find(2)
-	}
-	if s.members != nil {
-		s.steady += " union all " + s.members.findMembers(s.users, s.organizations)
-	}
+	s.one, s.all = s.users.findOne(), s.steady()
 	return s, nil, nil
 }
 

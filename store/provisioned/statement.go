@@ -18,22 +18,17 @@ type known struct {
 	fields []*string // of columns, where they are followed
 }
 
-// find reads the rows of users and organizations, and of the users' memberships, in one statement.
-func (r *Rows) find(ctx context.Context, s *shape, users, organizations []string) (*found, error) {
-	query, args := s.steady, []any{r.db.list(users)}
-	if s.organizations != nil {
-		if len(organizations) == 0 && len(users) > 0 {
-			query = s.users.find(1)
-		} else {
-			args = append(args, r.db.list(organizations))
-		}
+// find reads the rows of a user, of organizations, and of the user's memberships in them, in one statement. Nil is no user.
+func (r *Rows) find(ctx context.Context, s *shape, user *string, organizations []string) (*found, error) {
+	if s.organizations == nil || len(organizations) == 0 && user != nil {
+		return r.rows(ctx, s, s.one, []any{nullable(user)})
 	}
-	return r.rows(ctx, s, query, args)
+	return r.rows(ctx, s, s.all, []any{nullable(user), r.db.list(organizations)})
 }
 
 // findIn reads the rows of one table.
 func (r *Rows) findIn(ctx context.Context, s *shape, l *layout, ids []string) (map[string]known, error) {
-	all, err := r.rows(ctx, s, l.find(1), []any{r.db.list(ids)})
+	all, err := r.rows(ctx, s, l.findAll(), []any{r.db.list(ids)})
 	if err != nil {
 		return nil, err
 	}
