@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"cmd/usher":              {"gate", "betterauth", "config", "store", "deploy/proxy", "internal/boot", "internal/demo", "internal/telemetry"},
 	"deploy/e2e":             {"internal/testenv"},
 	"deploy/e2e/companion":   {"internal/testenv"},
+	"deploy/e2e/systema":     {"internal/testenv"},
 	"deploy/load":            {"internal/testenv"},
 	"deploy/load/empty":      {},
 	"deploy/e2e/parts/...":   {},

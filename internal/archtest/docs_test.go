@@ -51,7 +51,7 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 
 func TestEveryMetricIsDocumented(t *testing.T) {
 	page := read(t, "docs/operations.md")
-	for _, source := range []string{"internal/telemetry/metrics.go", "internal/boot/boot.go", "internal/boot/memory.go", "internal/boot/refresh.go", "internal/boot/companion_audit.go"} {
+	for _, source := range []string{"internal/telemetry/metrics.go", "internal/boot/boot.go", "internal/boot/business.go", "internal/boot/memory.go", "internal/boot/refresh.go", "internal/boot/companion_audit.go"} {
 		for _, name := range regexp.MustCompile(`"(usher_[a-z_]+)"`).FindAllStringSubmatch(read(t, source), -1) {
 			short := "`_" + name[1][strings.LastIndexByte(name[1], '_')+1:] + "`"
 			if !strings.Contains(page, "`"+name[1]+"`") && !strings.Contains(page, short) {

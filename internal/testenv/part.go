@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Part returns the path of a part: envoy, traefik, caddy, nginx, haproxy, postgres, initdb, redis-server, chromium or
-// node. deploy/e2e/parts/install.sh decides where each one lives.
+// Part returns the path of a part: envoy, traefik, caddy, nginx, haproxy, postgres, initdb, redis-server, chromium,
+// node or fastapi, a Python that has it. deploy/e2e/parts/install.sh decides where each one lives.
 func Part(t testing.TB, name string) string {
 	t.Helper()
 	path, err := partPath(name)

@@ -18,16 +18,17 @@ func TestEveryPartIsThereAndRuns(t *testing.T) {
 		"redis-server": {"--version", "Redis server"},
 		"chromium":     {"--version", "Chrom"},
 		"node":         {"--version", "v"},
+		"fastapi":      {"-c", "import fastapi, psycopg, uvicorn; print('fastapi', fastapi.__version__)", "fastapi 0."},
 	}
 	for name, call := range says {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := exec.Command(Part(t, name), call[0]).CombinedOutput()
+			out, err := exec.Command(Part(t, name), call[:len(call)-1]...).CombinedOutput()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(string(out), call[1]) {
-				t.Errorf("%s %s says %q, which lacks %q", name, call[0], out, call[1])
+			if want := call[len(call)-1]; !strings.Contains(string(out), want) {
+				t.Errorf("%s %s says %q, which lacks %q", name, call[0], out, want)
 			}
 		})
 	}

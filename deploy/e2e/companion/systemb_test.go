@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,40 +14,25 @@ import (
 	"github.com/usherauth/usher/oauth/oauthtest"
 )
 
-// walkthrough is docs/system-b.md, done as it says: files are written, commands run, and what they print is compared with
-// what the page prints. Only addresses, the database and the clients' secrets are the test's.
+// walkthrough is docs/system-b.md, done as it says.
 type walkthrough struct {
-	dir, shell string
-	env        []string
-	site       *site
-	studio     string // the front end's origin
-	replace    *strings.Replacer
-	started    []*testenv.Proc
-	off        string // the command that switches authentication off
+	*testenv.Page
+	site   *site
+	studio string // the front end's origin
+	off    string // the command that switches authentication off
 }
-
-// block is one fenced block: what stands behind the fence, and within.
-var block = regexp.MustCompile("(?ms)^```([a-z]+)(?: ([a-z.]+))?\n(.*?)^```$")
 
 func walk(t *testing.T, w *internet) *walkthrough {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "usher-system-b-") // not t.TempDir: nginx's workers are nobody, and must get in
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile("../../../docs/system-b.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	port := func() int { return testenv.FreePort(t) }
 	router, studio, backend := port(), port(), port()
-	x := &walkthrough{
-		dir: dir, site: &site{url: fmt.Sprintf("http://localhost:%d", router)}, studio: fmt.Sprintf("http://localhost:%d", studio),
-		replace: strings.NewReplacer(
+	x := &walkthrough{site: &site{url: fmt.Sprintf("http://localhost:%d", router)}, studio: fmt.Sprintf("http://localhost:%d", studio)}
+	x.Page = &testenv.Page{
+		Dir: testenv.PageDir(t),
+		Env: append(w.env(), "NO_PROXY=localhost,127.0.0.1", "PATH="+strings.Join([]string{
+			filepath.Dir(binary), filepath.Dir(testenv.Part(t, "nginx")), filepath.Dir(testenv.Part(t, "node")), os.Getenv("PATH"),
+		}, ":")),
+		Replace: strings.NewReplacer(
 			":8080", fmt.Sprint(":", router), ":5173", fmt.Sprint(":", studio), ":3000", fmt.Sprint(":", backend), "listen(3000,", fmt.Sprintf("listen(%d,", backend),
 			":4480", fmt.Sprint(":", port()), ":4481", fmt.Sprint(":", port()), ":4482", fmt.Sprint(":", port()),
 			"your-google-client-id", oauthtest.ClientID, "your-github-client-id", oauthtest.ClientID,
@@ -56,81 +40,24 @@ func walk(t *testing.T, w *internet) *walkthrough {
 			"postgres://usher:password@localhost:5432/artwork", testenv.Postgres(t).NewDatabase(t),
 		),
 	}
-	x.env = append(w.env(), "NO_PROXY=localhost,127.0.0.1", "PATH="+strings.Join([]string{
-		filepath.Dir(binary), filepath.Dir(testenv.Part(t, "nginx")), filepath.Dir(testenv.Part(t, "node")), os.Getenv("PATH"),
-	}, ":"))
-	blocks := block.FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 14 {
-		t.Fatalf("only %d blocks in the page", len(blocks))
+	x.Ready = map[string]func(*testenv.Proc, string){
+		"usher": func(p *testenv.Proc, _ string) {
+			x.Await(t, p, ":4480")
+			p.WaitLine(t, "people sign in here")
+		},
+		"nginx": func(p *testenv.Proc, _ string) { x.Await(t, p, ":8080") },
+		"node":  func(p *testenv.Proc, _ string) { x.Await(t, p, ":3000") },
 	}
-	printed := ""
-	for _, b := range blocks {
-		kind, name, body := b[1], b[2], x.replace.Replace(b[3])
-		switch {
-		case kind == "sh" && name == "env":
-			x.shell = body
-		case kind == "sh" && name == "run":
-			printed = x.run(t, body)
-		case kind == "sh" && name == "start":
-			x.start(t, body)
-		case kind == "sh" && name == "off":
-			x.off = body
-		case kind == "text":
-			if printed != body {
-				t.Errorf("the page says:\n%s\nand it is:\n%s", body, printed)
-			}
-		case kind == "html":
+	x.Other = map[string]func(string){
+		"sh off": func(body string) { x.off = body },
+		"html": func(body string) {
 			for _, link := range regexp.MustCompile(`href="([^"]+)"`).FindAllStringSubmatch(body, -1) {
 				x.signIn(t, w, link[1])
 			}
-		case name != "":
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o644); err != nil { //nolint:gosec // nothing secret
-				t.Fatal(err)
-			}
-		default:
-			t.Fatalf("what is to be done with a block of %s?", kind)
-		}
+		},
 	}
+	x.Do(t, "../../../docs/system-b.md", 14)
 	return x
-}
-
-// script is a command after the page's variables, of which there are the same all the way.
-func (x *walkthrough) script(t *testing.T, body string) []string {
-	t.Helper()
-	if strings.Contains(x.shell, "openssl rand") {
-		secret, err := exec.Command("openssl", "rand", "-base64", "32").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		x.shell = strings.Replace(x.shell, "$(openssl rand -base64 32)", strings.TrimSpace(string(secret)), 1)
-	}
-	return []string{"-euc", x.shell + body}
-}
-
-func (x *walkthrough) run(t *testing.T, body string) string {
-	t.Helper()
-	command := exec.Command("sh", x.script(t, body)...)
-	command.Dir, command.Env = x.dir, x.env
-	var said strings.Builder
-	command.Stderr = &said
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%s%v\n%s%s", body, err, out, said.String())
-	}
-	return string(out)
-}
-
-// start runs one program until the test ends, and waits until it can be asked.
-func (x *walkthrough) start(t *testing.T, body string) {
-	t.Helper()
-	p := testenv.Start(t, testenv.Command{Path: "/bin/sh", Args: x.script(t, "exec "+body), Dir: x.dir, Env: x.env})
-	x.started = append(x.started, p)
-	for _, address := range map[string][]string{"usher": {":4480"}, "nginx": {":8080"}, "node": {":3000"}}[strings.Fields(body)[0]] {
-		p.WaitListening(t, "127.0.0.1"+x.replace.Replace(address))
-	}
-	if strings.HasPrefix(body, "usher") {
-		p.WaitLine(t, "people sign in here")
-	}
 }
 
 // signIn follows a link of the page to the end, and sees what the backend and the front end are told.
@@ -279,10 +206,10 @@ globalThis.fetch = async (url, init) => {
 const { session, signOut, protect } = await import("./studio.mjs");
 console.log(JSON.stringify([(await session()).user.email, (await protect("pixels")).user.email, await signOut(), await session(), (await protect("pixels")).user]));
 `
-	if err := os.WriteFile(filepath.Join(x.dir, "drive.mjs"), []byte(drive), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(x.Dir, "drive.mjs"), []byte(drive), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := x.run(t, fmt.Sprintf("COOKIE='%s' ORIGIN='%s' node drive.mjs\n", cookie, x.studio))
+	got := x.Run(t, fmt.Sprintf("COOKIE='%s' ORIGIN='%s' node drive.mjs\n", cookie, x.studio))
 	if want := `["alice@example.com","alice@example.com",{"success":true},null,null]` + "\n"; got != want {
 		t.Errorf("the front end gets %s, want %s", got, want)
 	}
@@ -291,9 +218,9 @@ console.log(JSON.stringify([(await session()).user.email, (await protect("pixels
 // switchedOff is the end of the page.
 func (x *walkthrough) switchedOff(t *testing.T) {
 	t.Helper()
-	x.started[0].Stop()
-	gate := testenv.Start(t, testenv.Command{Path: "/bin/sh", Args: x.script(t, x.off), Dir: x.dir, Env: x.env})
-	gate.WaitListening(t, "127.0.0.1"+x.replace.Replace(":4480"))
+	x.Started[0].Stop()
+	gate := testenv.Start(t, testenv.Command{Path: "/bin/sh", Args: x.Script(t, x.off), Dir: x.Dir, Env: x.Env})
+	gate.WaitListening(t, "127.0.0.1"+x.Replace.Replace(":4480"))
 	b := x.site.browser(t)
 	if a := b.with(http.MethodPost, "/protect", "X-User-Id", "somebody"); a.StatusCode != http.StatusOK || !strings.Contains(a.body, `"user":null`) {
 		t.Errorf("switched off, the backend says %d %s", a.StatusCode, a.body)

@@ -52,6 +52,7 @@ traefik=$cache/traefik-$traefik_version-$(key "$here/traefik/go.sum")
 envoy=$cache/envoy-$envoy_version
 nodejs=$cache/node-$node_version
 betterauth=$cache/betterauth-$(key "$here/betterauth/package-lock.json")
+fastapi=$cache/fastapi-$(key "$here/fastapi/requirements.txt")
 
 # inside_venv DIR PATTERN: a file below a virtual environment, whatever its Python version.
 inside_venv() { executable "$(printf '%s\n' "$1"/lib/python3*/site-packages/$2 | head -n 1)"; }
@@ -83,10 +84,11 @@ path_of() {
 	traefik) executable "$traefik" ;;
 	node) node_program ;;
 	betterauth) executable "$betterauth" ;;
+	fastapi) executable "$fastapi/bin/python" ;;
 	esac
 }
 
-parts="postgres initdb redis-server nginx haproxy chromium envoy caddy traefik node betterauth"
+parts="postgres initdb redis-server nginx haproxy chromium envoy caddy traefik node betterauth fastapi"
 
 if [ "${1:-}" = --print ]; then
 	for part in $parts; do
@@ -176,11 +178,13 @@ go_build() { # FOLDER PACKAGE RESULT
 	mv "$scratch/$1" "$3"
 }
 
-venv_install() { # RESULT REQUIREMENT
+venv_install() { # RESULT WHAT-PIP-INSTALLS…
+	local result=$1
+	shift
 	python3 -m venv "$scratch/venv"
-	"$scratch/venv/bin/pip" install --disable-pip-version-check "$2"
-	rm -rf "$1"
-	mv "$scratch/venv" "$1"
+	"$scratch/venv/bin/pip" install --disable-pip-version-check "$@"
+	rm -rf "$result"
+	mv "$scratch/venv" "$result"
 }
 
 npm_install() {
@@ -207,7 +211,7 @@ if lacks chromium; then
 	fi
 	packages="$packages chromium"
 fi
-if lacks envoy || lacks node; then
+if lacks envoy || lacks node || lacks fastapi; then
 	python3 -c 'import venv, ensurepip' 2>/dev/null || packages="$packages python3-venv"
 fi
 if [ -n "$packages" ]; then
@@ -227,6 +231,9 @@ if lacks node; then
 fi
 if lacks betterauth; then
 	waiting "Better Auth" "fetching Better Auth from npm, once" npm_install
+fi
+if lacks fastapi; then
+	waiting FastAPI "fetching FastAPI, uvicorn and psycopg, 15 MB" venv_install "$fastapi" -r "$here/fastapi/requirements.txt"
 fi
 if lacks caddy || lacks traefik; then
 	command -v go >/dev/null || die "caddy, traefik: no go command on PATH to build them with"
