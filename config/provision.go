@@ -103,12 +103,24 @@ type mapping struct {
 func (p *Provision) mappings() []mapping {
 	u, o, m := &p.Users, &p.Organizations, &p.Members
 	return []mapping{
-		{"provision.users", u.Table, map[string]string{"id": u.ID, "auth_id": u.AuthID}, u.Columns, u.Values, u.Update,
-			[]string{"id", "name", "email", "emailVerified", "role"}},
-		{"provision.organizations", o.Table, map[string]string{"id": o.ID, "auth_id": o.AuthID}, o.Columns, o.Values, o.Update,
-			[]string{"id", "name", "slug"}},
-		{"provision.members", m.Table, map[string]string{"user": m.User, "organization": m.Organization}, m.Columns, m.Values, m.Update,
-			[]string{"userId", "organizationId", "role"}},
+		{
+			"provision.users", u.Table,
+			map[string]string{"id": u.ID, "auth_id": u.AuthID},
+			u.Columns, u.Values, u.Update,
+			[]string{"id", "name", "email", "emailVerified", "role"},
+		},
+		{
+			"provision.organizations", o.Table,
+			map[string]string{"id": o.ID, "auth_id": o.AuthID},
+			o.Columns, o.Values, o.Update,
+			[]string{"id", "name", "slug"},
+		},
+		{
+			"provision.members", m.Table,
+			map[string]string{"user": m.User, "organization": m.Organization},
+			m.Columns, m.Values, m.Update,
+			[]string{"userId", "organizationId", "role"},
+		},
 	}
 }
 

@@ -18,7 +18,8 @@ func owners() map[string]*gate.Principal {
 			Session: session("s-alice", time.Hour, time.Hour),
 			User:    gate.User{ID: "u-alice", Email: "alice@app.test", BusinessID: user},
 			Memberships: []gate.Membership{
-				{OrganizationID: "o-acme", Slug: "acme", BusinessID: acme}, {OrganizationID: "o-other", Slug: "1001", BusinessID: other},
+				{OrganizationID: "o-acme", Slug: "acme", BusinessID: acme},
+				{OrganizationID: "o-other", Slug: "1001", BusinessID: other},
 				{OrganizationID: "1002", Slug: "third", BusinessID: "1003"},
 			},
 		}
