@@ -3,6 +3,7 @@ package provisioned
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ type database struct {
 	read  *sql.DB
 	write *sql.DB // the same as read on PostgreSQL; nil where nothing is written
 	pools sqlite.Pools
+
+	preparing sync.Mutex
+	prepared  map[string]*sql.Stmt // of SQLite's readers, by text; pgx has a cache of its own
 }
 
 func openDatabase(ctx context.Context, url, key string, writes bool) (*database, error) {
@@ -99,14 +103,48 @@ func (d *database) exchange(ctx context.Context) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
+	d.forget()
 	old.Close()
 	return nil
+}
+
+// prepare keeps a statement that is asked for often. It is run within use.
+func (d *database) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	const most = 16
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if s := d.prepared[query]; s != nil {
+		return s, nil
+	}
+	if len(d.prepared) >= most { // of tables that were altered again and again
+		return nil, errTooMany
+	}
+	s, err := d.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if d.prepared == nil {
+		d.prepared = make(map[string]*sql.Stmt)
+	}
+	d.prepared[query] = s
+	return s, nil
+}
+
+var errTooMany = errors.New("too many statements")
+
+// forget closes what is prepared, with nobody using it.
+func (d *database) forget() {
+	for _, s := range d.prepared {
+		_ = s.Close()
+	}
+	d.prepared = nil
 }
 
 func (d *database) close() {
 	d.using.Lock()
 	defer d.using.Unlock()
 	if d.dialect == betterauth.SQLite {
+		d.forget()
 		d.pools.Close()
 	} else {
 		_ = d.read.Close()
@@ -137,11 +175,15 @@ func (d *database) each(ctx context.Context, db querier, query string, args []an
 	return d.patiently(ctx, func() error { return once(ctx, db, query, args, do, into...) })
 }
 
-func once(ctx context.Context, db querier, query string, args []any, do func() error, into ...any) (err error) {
+func once(ctx context.Context, db querier, query string, args []any, do func() error, into ...any) error {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
+	return scan(rows, do, into...)
+}
+
+func scan(rows *sql.Rows, do func() error, into ...any) (err error) {
 	defer func() {
 		if closed := rows.Close(); err == nil {
 			err = closed // of SQLite: also that the statement's end was refused
@@ -156,6 +198,27 @@ func once(ctx context.Context, db querier, query string, args []any, do func() e
 		}
 	}
 	return rows.Err()
+}
+
+// often does what each does with a query that is worth keeping.
+func (d *database) often(ctx context.Context, query string, args []any, do func() error, into ...any) error {
+	if d.dialect == betterauth.Postgres {
+		return d.each(ctx, d.read, query, args, do, into...)
+	}
+	return d.patiently(ctx, func() error {
+		s, err := d.prepare(ctx, query)
+		if errors.Is(err, errTooMany) {
+			return once(ctx, d.read, query, args, do, into...)
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := s.QueryContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		return scan(rows, do, into...)
+	})
 }
 
 // list is many keys as one parameter.

@@ -43,7 +43,7 @@ func (r *Rows) rows(ctx context.Context, s *shape, query string, args []any) (*f
 	var section string
 	var id, key, followed sql.NullString
 	err := r.db.use(ctx, func() error {
-		return r.db.each(ctx, r.db.read, query, args, func() error {
+		return r.db.often(ctx, query, args, func() error {
 			row := known{id: id.String}
 			if followed.Valid {
 				if err := json.Unmarshal([]byte(followed.String), &row.fields); err != nil {
