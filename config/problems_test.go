@@ -189,14 +189,13 @@ usher.yaml:7:40: provision.members.user: column "user_id" is provision.members.o
 provision:
   store: { url: "sqlite:///business.db" }
   users: { id: id, columns: { email: email } }
-  organizations: { owner: owner_id }
+  organizations: { table: organizations, id: id, auth_id: auth_id, owner: owner_id }
   members: { table: members, user: u, organization: o }
 `, want: `
 usher.yaml:3:17: headers.ids: business: nobody has a business id; name the table in provision.users
 usher.yaml:5:17: provision.store.url: no row is made in it; name a table in provision.users, or remove this key
 usher.yaml:6:3: provision.users.table: is missing; without it no row is made
-usher.yaml:7:3: provision.organizations.table: is missing; without it no row is made
-usher.yaml:7:27: provision.organizations.owner: an owner is a business user; name the table in provision.users
+usher.yaml:7:3: provision.organizations: organizations are made for users; name the table of users in provision.users
 usher.yaml:8:3: provision.members: a membership is of a business user in a business organization; name their tables in provision.users and provision.organizations
 `},
 		{name: "business rows without tables", yaml: strings.Replace(rest, "postgres://", "redis://", 1) + `provision:

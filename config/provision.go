@@ -130,11 +130,11 @@ func checkProvision(c *Config, f *findings) {
 	if c.Headers.IDs == "business" && !business.Users {
 		f.problem("headers.ids", "business: nobody has a business id; name the table in provision.users")
 	}
-	if p.Members.Table != "" && !(business.Users && business.Organizations) {
+	if p.Members.Table != "" && (!business.Users || !business.Organizations) {
 		f.problem("provision.members", "a membership is of a business user in a business organization; name their tables in provision.users and provision.organizations")
 	}
-	if p.Organizations.Owner != "" && !business.Users {
-		f.problem("provision.organizations.owner", "an owner is a business user; name the table in provision.users")
+	if business.Organizations && !business.Users {
+		f.problem("provision.organizations", "organizations are made for users; name the table of users in provision.users")
 	}
 	all := p.mappings()
 	for i := range all {
@@ -207,10 +207,10 @@ func checkBusinessDatabase(c *Config, business gate.Business, f *findings) {
 		default:
 			f.problem(key, "business rows are made in PostgreSQL or SQLite; write postgres://user:password@host:5432/database or sqlite:///path/to.db")
 		}
-		if !business.Users && !business.Organizations {
+		if !business.Users {
 			f.problem(key, "no row is made in it; name a table in provision.users, or remove this key")
 		}
-	} else if (business.Users || business.Organizations) && (kind == "redis" || kind == "remote") {
+	} else if business.Users && (kind == "redis" || kind == "remote") {
 		f.problem(key, "is missing: the storage of sessions, of the kind %s, has no tables", kind)
 	}
 	if c.Provision.Organizations.Owner != "" && (kind == "redis" || kind == "remote") {
