@@ -182,6 +182,9 @@ func (url table) Person(ctx context.Context, id string) (*gate.User, []gate.Memb
 	if err != nil {
 		return nil, nil, err
 	}
-	memberships, err := pgx.CollectRows(rows, pgx.RowToStructByPos[gate.Membership])
+	memberships, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m gate.Membership, err error) {
+		err = row.Scan(&m.OrganizationID, &m.Slug, &m.Name, &m.Roles, &m.Teams)
+		return m, err
+	})
 	return &u, memberships, err
 }
