@@ -151,11 +151,14 @@ func (d *database) close() {
 	}
 }
 
-// patiently repeats what another writer of SQLite keeps waiting, until ctx ends or for as long as Better Auth's own drivers
-// wait, and what another transaction of PostgreSQL made fail. Nothing has been done by what failed so.
+// patiently repeats what another writer of SQLite keeps waiting, until ctx ends or, where it never does, for as long as Better
+// Auth's own drivers wait; and what another transaction of PostgreSQL made fail. Nothing has been done by what failed so.
 func (d *database) patiently(ctx context.Context, do func() error) error {
 	const patience = 5 * time.Second
-	end := time.Now().Add(patience)
+	end, ends := ctx.Deadline()
+	if !ends {
+		end = time.Now().Add(patience)
+	}
 	for again := 0; ; {
 		err := do()
 		switch {

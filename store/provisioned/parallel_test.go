@@ -1,9 +1,11 @@
 package provisioned_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store/provisioned"
@@ -32,6 +34,8 @@ func TestAThousandFirstRequestsMakeOneRow(t *testing.T) {
 			}
 			keys[of][key] = true
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		together(1000, func(i int) {
 			p := ada()
 			if i%10 == 0 {
@@ -40,7 +44,7 @@ func TestAThousandFirstRequestsMakeOneRow(t *testing.T) {
 			if i%2 == 0 {
 				p.Memberships[0], p.Memberships[1] = p.Memberships[1], p.Memberships[0]
 			}
-			if err := replicas[i%len(replicas)].Provision(t.Context(), p); err != nil {
+			if err := replicas[i%len(replicas)].Provision(ctx, p); err != nil {
 				t.Error(err)
 				return
 			}
@@ -78,6 +82,8 @@ func TestManyOrganizations(t *testing.T) {
 		d.exec(t, shape)
 		replicas := []*provisioned.Rows{d.open(t, mapped()), d.open(t, mapped())}
 		principals := make([]*gate.Principal, 8)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		together(len(principals), func(i int) {
 			p := ada()
 			p.User.ID = fmt.Sprint("member", i)
@@ -88,7 +94,7 @@ func TestManyOrganizations(t *testing.T) {
 				}
 				p.Memberships = append(p.Memberships, gate.Membership{OrganizationID: fmt.Sprint("o", n), Name: "O", Roles: "member"})
 			}
-			if err := replicas[i%2].Provision(t.Context(), p); err != nil || p.Partial {
+			if err := replicas[i%2].Provision(ctx, p); err != nil || p.Partial {
 				t.Error(err, p.Partial)
 			}
 			principals[i] = p

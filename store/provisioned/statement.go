@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -96,8 +97,12 @@ func (r *Rows) insert(ctx context.Context, l *layout, rows []*row) (made, error)
 			batches[shape] = append(batches[shape], i)
 		}
 	}
+	var parts [][]int
 	for _, shape := range sorted(batches) {
-		batch := batches[shape]
+		const most = 100 // so that nobody keeps SQLite's other writers waiting for long
+		parts = slices.AppendSeq(parts, slices.Chunk(batches[shape], most))
+	}
+	for _, batch := range parts {
 		err := r.insertThese(ctx, l, rows, batch, &m)
 		if err = l.explain("make a row", r.db, err); err == nil {
 			continue
@@ -164,8 +169,17 @@ func (r *Rows) insertThese(ctx context.Context, l *layout, rows []*row, these []
 				return err
 			}
 			defer func() { _ = tx.Rollback() }()
+			prepared, err := tx.PrepareContext(ctx, statement)
+			if err != nil {
+				return err
+			}
+			defer prepared.Close()
 			for _, i := range these {
-				if err := once(ctx, tx, statement, given(l.cells(rows[i]), without), take, &id, &key); err != nil {
+				returned, err := prepared.QueryContext(ctx, given(l.cells(rows[i]), without)...)
+				if err == nil {
+					err = scan(returned, take, &id, &key)
+				}
+				if err != nil {
 					return err
 				}
 			}
