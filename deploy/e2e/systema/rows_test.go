@@ -9,8 +9,8 @@ import (
 	"github.com/usherauth/usher/internal/testenv"
 )
 
-// bound is how long a memory lasts in this test.
-const bound = time.Second
+// bound is how long a memory lasts in this test; slack is for a busy machine.
+const bound, slack = time.Second, 2 * time.Second
 
 // TestRowsInTime is what happens to rows after they were made, and where they cannot be.
 func TestRowsInTime(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRowsInTime(t *testing.T) {
 			a := get(t, address, "/me", bearer(hal.Token))
 			a.is(t, hal, "")
 			s.sql(t, "delete from users where auth_id = $1", hal.UserID)
-			s.within(t, bound+time.Second, func() bool {
+			s.within(t, bound+slack, func() bool {
 				again := get(t, address, "/me", bearer(hal.Token))
 				if again.status != http.StatusOK {
 					t.Errorf("meanwhile: %d %s", again.status, again.body)
@@ -58,7 +58,7 @@ func TestRowsInTime(t *testing.T) {
 			get(t, address, "/me", bearer(ida.Token)).refused(t, http.StatusServiceUnavailable, "PROVISION_FAILED")
 			get(t, address, "/me", bearer(s.ada.Token)).is(t, s.ada, "acme")
 		}
-		complains(t, gate, `"table":"users"`, "plan")
+		complains(t, gate, "users", "plan")
 		s.sql(t, "alter table users alter column plan set default 'free'")
 		s.heals(t, ida, "")
 	})
@@ -67,20 +67,20 @@ func TestRowsInTime(t *testing.T) {
 	t.Run("a column that is gone", func(t *testing.T) {
 		s.sql(t, "alter table users rename column email to mail")
 		for _, address := range s.proxies {
-			s.within(t, bound+time.Second, func() bool { return get(t, address, "/me", bearer(s.bob.Token)).reason == "PROVISION_FAILED" })
+			s.within(t, bound+slack, func() bool { return get(t, address, "/me", bearer(s.bob.Token)).reason == "PROVISION_FAILED" })
 		}
-		complains(t, gate, `"table":"users"`, "email")
+		complains(t, gate, "users", "email")
 		s.sql(t, "alter table users rename column mail to email")
 		s.heals(t, s.bob, "")
 	})
 }
 
-// complains waits for a line of the log that names all of this.
+// complains waits for an error in the log that names all of this.
 func complains(t *testing.T, gate *testenv.Proc, words ...string) {
 	t.Helper()
 	for begun := time.Now(); time.Since(begun) < 5*time.Second; time.Sleep(20 * time.Millisecond) {
 		for line := range strings.Lines(gate.Output()) {
-			named := strings.Contains(line, "a business row cannot be made")
+			named := strings.Contains(line, `"level":"ERROR"`)
 			for _, word := range words {
 				named = named && strings.Contains(line, word)
 			}
@@ -96,7 +96,7 @@ func complains(t *testing.T, gate *testenv.Proc, words ...string) {
 func (s *system) heals(t *testing.T, p *testenv.Person, slug string) {
 	t.Helper()
 	for _, address := range s.proxies {
-		s.within(t, 3*time.Second, func() bool { return get(t, address, "/me", bearer(p.Token)).status == http.StatusOK })
+		s.within(t, bound+slack, func() bool { return get(t, address, "/me", bearer(p.Token)).status == http.StatusOK })
 		get(t, address, "/me", bearer(p.Token)).is(t, p, slug)
 	}
 }
