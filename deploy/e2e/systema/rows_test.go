@@ -59,7 +59,13 @@ func TestRowsInTime(t *testing.T) {
 			get(t, address, "/me", bearer(s.ada.Token)).is(t, s.ada, "acme")
 		}
 		complains(t, gate, "users", "plan")
+		if said := s.check(t); !strings.Contains(said, "users") || !strings.Contains(said, "plan") || !strings.Contains(said, "exit 1") {
+			t.Errorf("config check -connect finds nothing:\n%s", said)
+		}
 		s.sql(t, "alter table users alter column plan set default 'free'")
+		if said := s.check(t); !strings.Contains(said, "exit 0") {
+			t.Errorf("config check -connect says:\n%s", said)
+		}
 		s.heals(t, ida, "")
 	})
 
@@ -73,6 +79,12 @@ func TestRowsInTime(t *testing.T) {
 		s.sql(t, "alter table users rename column mail to email")
 		s.heals(t, s.bob, "")
 	})
+}
+
+// check is what `usher config check -connect` says, and how it ends.
+func (s *system) check(t *testing.T) string {
+	t.Helper()
+	return s.Run(t, "usher config check -config usher.yaml -connect 2>&1 && echo exit 0 || echo exit $?\n")
 }
 
 // complains waits for an error in the log that names all of this.
