@@ -206,11 +206,15 @@ func checkCookies(c *Config, f *findings) {
 	}
 }
 
-// VersionedSecret is a secret and the number Better Auth knows it by in stored ciphertext; 0: none.
+// VersionedSecret is a secret and the number Better Auth knows it by in stored ciphertext.
 type VersionedSecret struct {
 	Version int
+	Zero    bool // 0 is its number; without, a Version of 0 says that it has none
 	Value   Secret
 }
+
+// Numbered reports whether the secret has a number.
+func (s *VersionedSecret) Numbered() bool { return s.Version != 0 || s.Zero }
 
 // read takes a secret in any of its forms, or {version: 1, value: …}.
 func (s *VersionedSecret) read(d *decoder, n *yaml.Node, path string) {
@@ -226,7 +230,7 @@ func (s *VersionedSecret) read(d *decoder, n *yaml.Node, path string) {
 	if both.Version < 0 {
 		d.at(d.place(n), path+".version", "must not be negative")
 	}
-	s.Version, s.Value = both.Version, both.Value
+	s.Version, s.Zero, s.Value = both.Version, both.Version == 0, both.Value
 }
 
 func hasKey(n *yaml.Node, name string) bool {

@@ -167,3 +167,24 @@ func TestProviderVariablesOfBetterAuth(t *testing.T) {
 		t.Errorf("without a database: companion %v, %s", c.Companion(), lines(problems))
 	}
 }
+
+// Better Auth's numbers begin wherever somebody begins to count: 0 is one, and not the lack of one.
+func TestTheNumberZeroIsANumber(t *testing.T) {
+	const a, b = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	base := map[string]string{"BETTER_AUTH_URL": "https://app.example.com", "DATABASE_URL": "sqlite:///x.db"}
+	plain := maps.Clone(base)
+	plain["BETTER_AUTH_SECRETS"], plain["BETTER_AUTH_SECRET"] = "0:"+a, b
+	for name, got := range map[string]*config.Config{
+		"written":  mustLoad(t, "better_auth: {secret: "+a+", secrets: [{version: 0, value: "+a+"}, "+b+"]}\n", base, nil),
+		"variable": mustLoad(t, "", plain, nil),
+	} {
+		list := got.BetterAuth.Secrets
+		if len(list) != 2 || !list[0].Numbered() || list[0].Version != 0 || list[1].Numbered() || got.CurrentSecret().Reveal() != a {
+			t.Errorf("%s: %+v", name, list)
+		}
+		var printed strings.Builder
+		if err := got.Print(&printed); err != nil || !strings.Contains(printed.String(), "version: 0") {
+			t.Errorf("%s: %v\n%s", name, err, printed.String())
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (o *overlaying) secrets(c *Config, from given, current, older bool) {
 			o.at(at, path, "must be number:secret, separated by commas, as 2:new,1:old; the first is the current one")
 			return
 		}
-		list = append(list, VersionedSecret{version, NewSecret(value)})
+		list = append(list, VersionedSecret{version, version == 0, NewSecret(value)})
 	}
 	if older {
 		legacy := o.places["better_auth.secret"]

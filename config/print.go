@@ -53,7 +53,7 @@ func (p *printer) value(v reflect.Value, path string) *yaml.Node {
 	case URL:
 		return p.secret(value.Secret)
 	case VersionedSecret:
-		if value.Version == 0 {
+		if !value.Numbered() {
 			return p.secret(value.Value)
 		}
 		return flow(yaml.MappingNode, plain("version"), plain(strconv.Itoa(value.Version)), plain("value"), p.secret(value.Value))

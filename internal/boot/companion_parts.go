@@ -125,11 +125,11 @@ func companionCookies(c *config.Config) (*betterauth.Cookies, error) {
 // sealKeys are the keys of what Better Auth stores sealed. Without numbers there is the one secret; with them (`secrets`),
 // the numbered ones, and the one without a number opens what is older than numbers.
 func sealKeys(c *config.Config) *seal.Keys {
-	current, legacy, number := c.CurrentSecret().Reveal(), "", 0
+	current, legacy, number := c.CurrentSecret().Reveal(), "", -1
 	versions := make(map[int]string)
 	for _, s := range c.BetterAuth.Secrets {
 		switch value := s.Value.Reveal(); {
-		case s.Version == 0:
+		case !s.Numbered():
 			legacy = value
 		default:
 			versions[s.Version] = value
@@ -138,7 +138,7 @@ func sealKeys(c *config.Config) *seal.Keys {
 			}
 		}
 	}
-	if number == 0 {
+	if number < 0 {
 		return seal.NewKeys(current, nil, 0)
 	}
 	return seal.NewKeys(legacy, versions, number)

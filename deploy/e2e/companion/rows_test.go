@@ -2,6 +2,8 @@ package companion
 
 import (
 	"context"
+	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -48,5 +50,18 @@ func whole(t *testing.T, database string) {
 		if n := number(t, database, query); n != 0 {
 			t.Errorf("%d %s", n, what)
 		}
+	}
+}
+
+// executeFile runs a statement in SQLite's file.
+func executeFile(t *testing.T, database, statement string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(database, "sqlite://")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
 	}
 }
