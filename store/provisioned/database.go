@@ -240,4 +240,12 @@ func (d *database) remedy(err error) error {
 	return sqlite.Remedy(err)
 }
 
+// changed reports whether a statement failed because tables are no longer as they were looked at.
+func (d *database) changed(err error) bool {
+	if d.dialect == betterauth.Postgres {
+		return postgres.Changed(err)
+	}
+	return sqlite.Changed(err)
+}
+
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -281,13 +281,22 @@ func (r *Rows) fill(ctx context.Context, p *gate.Principal, makes bool) error {
 			if !refused {
 				r.vain.Store(time.Now().UnixNano())
 			}
-			return fmt.Errorf("provisioned: %w", err)
+			return r.told(err)
 		}
 		if looked := r.again(ctx, s); looked != nil {
 			if !errors.Is(looked, errInVain) {
 				err = looked
 			}
-			return fmt.Errorf("provisioned: %w", err)
+			return r.told(err)
 		}
 	}
+}
+
+// told is an error as it is returned. A table or a column that is gone, also from whoever looked again, is no database that is
+// away: waiting does not mend it.
+func (r *Rows) told(err error) error {
+	if (store.Permanent(err) || r.db.changed(err)) && !errors.Is(err, gate.ErrNotProvisioned) {
+		return fmt.Errorf("provisioned: %w: %w", gate.ErrNotProvisioned, err)
+	}
+	return fmt.Errorf("provisioned: %w", err)
 }
