@@ -1,5 +1,7 @@
 package gate
 
+import "slices"
+
 // Business says which business rows a backend relies on. Without the row nobody passes: the backend could not say whose
 // request it is, and might make up somebody.
 type Business struct {
@@ -21,4 +23,16 @@ func (b Business) served(r *Request, d *Decision) bool {
 	}
 	d.Verdict, d.Reason, d.Err = Unavailable, ProvisionFailed, ErrNotProvisioned
 	return false
+}
+
+// notChosen is the answer where no organization was. What was asked for may be the business id of one whose row could not be
+// had this time: then nobody can say that the user is no member of it.
+func (g *Gate) notChosen(r *Request, d Decision, why Reason) Decision {
+	if why != NotAMember || !g.config.Headers.business.Organizations ||
+		!slices.ContainsFunc(d.Principal.Memberships, func(m Membership) bool { return m.BusinessID == "" }) {
+		return deny(d, why)
+	}
+	r.trace("business", "an organization has no row, and this may be its id")
+	d.Verdict, d.Reason, d.Err = Unavailable, ProvisionFailed, ErrNotProvisioned
+	return d
 }

@@ -122,6 +122,46 @@ func TestBusinessIDsInHeaders(t *testing.T) {
 	}
 }
 
+// People choose slugs, and one may be the id of another organization as our headers encode it.
+func TestNoSlugStandsForAnID(t *testing.T) {
+	both := gate.Business{Users: true, Organizations: true}
+	eve := owners()["alice"]
+	eve.Memberships = []gate.Membership{
+		{OrganizationID: "o-eve", Slug: "a%2Fb", BusinessID: "1"}, {OrganizationID: "o-acme", Slug: "acme", BusinessID: "a/b"},
+		{OrganizationID: "o-eve-too", Slug: "%C3%B6-1", BusinessID: "2"}, {OrganizationID: "ö-1", Slug: "café", BusinessID: "3"},
+	}
+	w := newWorld(t, nil, func(c *gate.Config) {
+		c.Headers, c.Business = withBusiness(t, both, both).Headers(), both
+		c.Resolver = gatetest.NewResolver(map[string]*gate.Principal{"eve": eve})
+	})
+	for asked, want := range map[string]string{"a%2Fb": "o-acme", "a/b": "o-acme", "%C3%B6-1": "ö-1", "1": "o-eve", "caf%C3%A9": "ö-1"} {
+		if d := w.Check(t.Context(), get("/", bearer("eve"), org(asked))); d.Membership == nil || d.Membership.OrganizationID != want {
+			t.Errorf("asked for %q: %+v, want %s", asked, d.Membership, want)
+		}
+	}
+}
+
+// What is asked for may be the id of a row that could not be had: that is not to be no member of it.
+func TestAnUnknownIDIsNoRefusal(t *testing.T) {
+	both := gate.Business{Users: true, Organizations: true}
+	for _, c := range []struct {
+		who, org string
+		ids      gate.Business
+		want     string
+	}{
+		{"half", "1000", both, "unavailable PROVISION_FAILED"},
+		{"half", "o-acme", both, "unavailable PROVISION_FAILED"},
+		{"half", "1001", both, "allow SIGNED_IN"}, // the slug of another, which nothing else is meant by as far as is known
+		{"half", "1000", gate.Business{Users: true}, "deny NOT_A_MEMBER"},
+		{"alice", "1000", both, "deny NOT_A_MEMBER"},
+	} {
+		w := withBusiness(t, c.ids, both)
+		if got := w.decide(t, get("/", bearer(c.who), org(c.org))); got != c.want {
+			t.Errorf("%s asks for %q: %s, want %s", c.who, c.org, got, c.want)
+		}
+	}
+}
+
 func TestFactsKeepBetterAuthsIDs(t *testing.T) {
 	w := withBusiness(t, gate.Business{Users: true, Organizations: true}, gate.Business{Users: true, Organizations: true})
 	for _, fact := range w.Check(t.Context(), get("/", bearer("alice"))).Facts() {

@@ -185,7 +185,7 @@ func (g *Gate) decide(ctx context.Context, r *Request, now time.Time) Decision {
 	}
 	membership, why := g.organization(r, hostName, path, d.Principal)
 	if why != "" {
-		return deny(d, why)
+		return g.notChosen(r, d, why)
 	}
 	d.Membership = membership
 	if why := rule.demand(d.Principal, membership, now); why != "" {

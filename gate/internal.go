@@ -98,7 +98,7 @@ func (g *Gate) internal(ctx context.Context, r *Request, c *Caller, rule *Rule, 
 	}
 	membership, why := g.organization(r, hostName, path, d.Principal)
 	if why != "" {
-		return deny(d, why)
+		return g.notChosen(r, d, why)
 	}
 	d.Membership = membership
 	if !c.admitsOrganization(membership) {

@@ -175,22 +175,30 @@ func byID(memberships []Membership, id string) *Membership {
 // byIDOrSlug finds what was asked for, also percent-encoded, as our own headers spell it. Hosts are compared in lower case,
 // so only such slugs can be asked for by one: "Acme" and "acme" may be two organizations.
 //
-// Where our headers say the ids of business rows, these can be asked for as well. Ids count before slugs, which people choose.
+// Where our headers say the ids of business rows, these can be asked for as well. Ids count before slugs, which people choose,
+// in every spelling: a slug may be the encoded id of another organization.
 func byIDOrSlug(memberships []Membership, asked string, business bool) *Membership {
-	if m := byOneOf(memberships, asked, business); m != nil {
-		return m
+	decoded := asked
+	if strings.IndexByte(asked, '%') >= 0 {
+		if text, err := url.PathUnescape(asked); err == nil {
+			decoded = text
+		}
 	}
-	if strings.IndexByte(asked, '%') < 0 {
-		return nil
+	for _, find := range [...]func(string) *Membership{
+		func(spelled string) *Membership { return byAnyID(memberships, spelled, business) },
+		func(spelled string) *Membership { return bySlug(memberships, spelled) },
+	} {
+		if m := find(asked); m != nil {
+			return m
+		}
+		if m := find(decoded); m != nil {
+			return m
+		}
 	}
-	decoded, err := url.PathUnescape(asked)
-	if err != nil {
-		return nil
-	}
-	return byOneOf(memberships, decoded, business)
+	return nil
 }
 
-func byOneOf(memberships []Membership, asked string, business bool) *Membership {
+func byAnyID(memberships []Membership, asked string, business bool) *Membership {
 	if business {
 		for i := range memberships {
 			if m := &memberships[i]; m.BusinessID != "" && m.BusinessID == asked {
@@ -198,10 +206,7 @@ func byOneOf(memberships []Membership, asked string, business bool) *Membership 
 			}
 		}
 	}
-	if m := byID(memberships, asked); m != nil {
-		return m
-	}
-	return bySlug(memberships, asked)
+	return byID(memberships, asked)
 }
 
 func bySlug(memberships []Membership, slug string) *Membership {

@@ -246,6 +246,33 @@ func TestEveryMembershipCounts(t *testing.T) {
 	})
 }
 
+// Of somebody who is banned less may have been found than he needs to pass, so that he is looked up anew when the ban ends.
+func TestAnswersEndWithTheBan(t *testing.T) {
+	inTime(t, ordinary(), func(t *testing.T, s *source, c *cached.Cache) {
+		defer tell(c.Channel("test"))()
+		banned := person("banned")
+		banned.User.Banned, banned.User.BanExpires = true, time.Now().Add(10*time.Second)
+		s.set(token, banned)
+		want(t, c, token, "banned")
+		time.Sleep(10*time.Second - 1)
+		want(t, c, token, "banned")
+		wantAsked(t, s, token, 1)
+		s.set(token, person("free"))
+		time.Sleep(time.Nanosecond)
+		want(t, c, token, "free")
+		wantAsked(t, s, token, 2)
+
+		once := person("once") // the ban is long over
+		once.User.Banned, once.User.BanExpires = true, time.Now().Add(-time.Second)
+		s.set(token, once)
+		c.Drop(token)
+		want(t, c, token, "once")
+		time.Sleep(30 * time.Second)
+		want(t, c, token, "once")
+		wantAsked(t, s, token, 3)
+	})
+}
+
 // What could not be found out as a whole is an answer to those who wait for it, and to nobody else.
 func TestPartsAreNotRemembered(t *testing.T) {
 	inTime(t, ordinary(), func(t *testing.T, s *source, c *cached.Cache) {

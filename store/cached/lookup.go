@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/usherauth/usher/gate"
 	"github.com/usherauth/usher/store"
@@ -136,7 +137,7 @@ func (c *Cache) resolve(ctx context.Context, l *lookup, credential gate.Credenti
 		l.err = errNothing
 	case err == nil:
 		l.answer = answer{principal: p}
-		l.places, l.ends = placesOf(store.TagsOf(credential, p)), endOf(credential, p)
+		l.places, l.ends = placesOf(store.TagsOf(credential, p)), endOf(credential, p, c.start.Add(time.Duration(l.loaded)))
 		if !p.Partial {
 			c.remember(key, l)
 		}

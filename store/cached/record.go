@@ -47,12 +47,17 @@ func newRecord(began uint64, loaded, ends int64, at []place, p *gate.Principal) 
 }
 
 // endOf is when an answer is over by itself, in nanoseconds since 1970: with the session, and never where a user was named.
-// It is the credential that tells, for a session without an end is one that has ended.
-func endOf(c gate.Credential, p *gate.Principal) int64 {
-	if c.Method() == gate.ByInternal {
-		return math.MaxInt64
+// It is the credential that tells, for a session without an end is one that has ended. What was found of somebody who is
+// banned may be less than what he needs to pass, a business row for one, so it is over with the ban, too.
+func endOf(c gate.Credential, p *gate.Principal, began time.Time) int64 {
+	end := int64(math.MaxInt64)
+	if c.Method() != gate.ByInternal {
+		end = nanoseconds(p.Session.ExpiresAt)
 	}
-	return nanoseconds(p.Session.ExpiresAt)
+	if p.User.Banned && p.User.BanExpires.After(began) {
+		end = min(end, nanoseconds(p.User.BanExpires))
+	}
+	return end
 }
 
 // nanoseconds since 1970, or as many as there can be: sessions may end in the year 9999.

@@ -149,7 +149,7 @@ func (c *Cache) accept(credential gate.Credential, n name, found found, began in
 	loaded := began - int64(age+c.slack)
 	if age < 0 || age+c.slack >= c.config.TTL ||
 		c.marks.changed(loaded, store.TagsOf(credential, e.principal)) || !c.complete(c.now()) ||
-		!worthKeeping(credential, e.principal) {
+		!worthKeeping(credential, e.principal) || endedBan(e.principal, c.start.Add(time.Duration(loaded))) {
 		c.counts.stale.Add(1)
 		return nil, 0
 	}
@@ -159,6 +159,12 @@ func (c *Cache) accept(credential gate.Credential, n name, found found, began in
 // worthKeeping reports whether a principal is somebody who is there, by a session that has not ended, or named, and whole.
 func worthKeeping(credential gate.Credential, p *gate.Principal) bool {
 	return p != nil && !p.Partial && p.User.ID != "" && (credential.Method() == gate.ByInternal || p.Session.ExpiresAt.After(time.Now()))
+}
+
+// endedBan reports whether the user was still banned when he was looked up, and is not any more: what was found of somebody
+// who could not pass may be less than what he needs to.
+func endedBan(p *gate.Principal, loaded time.Time) bool {
+	return p.User.Banned && p.User.BanExpires.After(loaded) && !p.User.BanExpires.After(time.Now())
 }
 
 // Drop forgets the session with this token, here, as a notice would. It is for changes that were made by this process;

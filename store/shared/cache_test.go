@@ -383,6 +383,31 @@ func TestOnlyPeopleAreKept(t *testing.T) {
 	}
 }
 
+// Of somebody who is banned less may have been found than he needs to pass: what was kept meanwhile does not count after.
+func TestAnEndedBanIsLookedUpAnew(t *testing.T) {
+	server, d := newWorld(t)
+	banned, once := somebody("banned", "banned"), somebody("once", "once")
+	banned.User.Banned, banned.User.BanExpires = true, time.Now().Add(4*time.Second)
+	once.User.Banned, once.User.BanExpires = true, time.Now().Add(-time.Hour)
+	d.rows["banned"], d.rows["once"] = banned, once
+	a, b := newReplica(t, server.URL(), d, nil), newReplica(t, server.URL(), d, nil)
+	aged()
+	a.name(t, "banned")
+	a.name(t, "once")
+	a.written(t, 2)
+	b.name(t, "banned")
+	b.name(t, "once")
+	if got := b.Stats(); got.Hits != 2 {
+		t.Errorf("while the ban lasts: %+v", got)
+	}
+	time.Sleep(time.Until(banned.User.BanExpires) + 10*time.Millisecond)
+	b.name(t, "banned")
+	b.name(t, "once")
+	if got := b.Stats(); got.Hits != 3 || got.Stale != 1 {
+		t.Errorf("after it: %+v", got)
+	}
+}
+
 func TestTTL(t *testing.T) {
 	server, d := newWorld(t)
 	const ttl = 2 * time.Second
