@@ -25,6 +25,7 @@ type facts struct {
 type column struct {
 	kind     string // PostgreSQL: the type for casts; SQLite: as declared
 	exact    string // PostgreSQL: the same with its length or precision
+	longest  int    // PostgreSQL: characters that a text may have; 0: any number
 	notNull  bool
 	fills    bool // a default, an identity or a row id makes the value
 	computed bool // GENERATED ALWAYS: it cannot be written
@@ -55,22 +56,28 @@ func (d *database) actual(f *facts, name string) (string, bool) {
 	return name, false
 }
 
+// A text is cast to the type without its length (the modifier -1; null would make "character" of char(8), which is one
+// letter), and to what a domain is made of: either cast would cut the text, where an assignment refuses it.
+//
 // pg_catalog and not information_schema, which hides what the role may not read. A column that folds compares texts that
 // differ as the same: citext, and collations that are not deterministic.
 const postgresColumns = `
 select c.relkind::text, n.nspname::text, pg_catalog.has_schema_privilege(n.oid, 'usage'), a.attname::text,
-       pg_catalog.format_type(a.atttypid, null),
-       pg_catalog.format_type(a.atttypid, case when y.typname in ('varchar', 'bpchar') then null else a.atttypmod end),
+       pg_catalog.format_type(b.oid, -1),
+       pg_catalog.format_type(b.oid, case when b.typname in ('varchar', 'bpchar') then -1 else m.mod end),
+       case when b.typname in ('varchar', 'bpchar') and m.mod > 4 then m.mod - 4 else 0 end,
        a.attnotnull or y.typnotnull, a.atthasdef or a.attidentity <> '' or y.typdefault is not null,
        a.attgenerated <> '' or a.attidentity = 'a',
        pg_catalog.has_column_privilege(c.oid, a.attnum, 'select'), pg_catalog.has_column_privilege(c.oid, a.attnum, 'insert'),
        pg_catalog.has_column_privilege(c.oid, a.attnum, 'update'),
        case when a.atthasdef and a.attidentity = '' and not pg_catalog.has_sequence_privilege(s.oid, 'usage') then s.oid::pg_catalog.regclass::text else '' end,
-       y.typname = 'citext' or not coalesce(l.collisdeterministic, true)
+       b.typname = 'citext' or not coalesce(l.collisdeterministic, true)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_catalog.pg_type y on y.oid = a.atttypid
+join pg_catalog.pg_type b on b.oid = case y.typtype when 'd' then y.typbasetype else y.oid end
+cross join lateral (select case y.typtype when 'd' then y.typtypmod else a.atttypmod end as mod) m
 left join pg_catalog.pg_collation l on l.oid = a.attcollation
 left join lateral (select d.objid as oid from pg_catalog.pg_depend d join pg_catalog.pg_class q on q.oid = d.objid and q.relkind = 'S'
                    where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum limit 1) s on true
@@ -100,7 +107,7 @@ func (d *database) lookPostgres(ctx context.Context, t *mapping, f *facts) error
 		f.kind = map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table"}[kind]
 		f.columns[name], f.folds[name] = c, folds
 		return nil
-	}, &kind, &f.schema, &f.usage, &name, &c.kind, &c.exact, &c.notNull, &c.fills, &c.computed, &c.sel, &c.ins, &c.upd, &c.sequence, &folds)
+	}, &kind, &f.schema, &f.usage, &name, &c.kind, &c.exact, &c.longest, &c.notNull, &c.fills, &c.computed, &c.sel, &c.ins, &c.upd, &c.sequence, &folds)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,13 @@ import (
 
 // refusedError says that the database, or this package for it, refuses one row. It wraps nothing: what the database says may
 // hold values.
-type refusedError struct{ text string }
+type refusedError struct {
+	text string
+
+	// What PostgreSQL leaves out: see name.
+	unnamed    bool   // some column cannot hold a value
+	constraint string // that is broken; its columns are not known
+}
 
 func (e *refusedError) Error() string { return e.text }
 
@@ -28,7 +34,9 @@ func refusal(err error) (*refusedError, bool) {
 	return refused, errors.As(err, &refused)
 }
 
-func refuse(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error {
+	return &refusedError{text: fmt.Sprintf(format, args...)}
+}
 
 // explain gives an error of a statement for rows of this table its words.
 func (l *layout) explain(what string, d *database, err error) error {
@@ -65,7 +73,11 @@ func explain(what, own string, d *database, err error) error {
 			text += fmt.Sprintf("%s %q: ", part.word, part.name[:min(len(part.name), longest)])
 		}
 	}
-	return &refusedError{text + why}
+	found := &refusedError{text: text + why}
+	if own != "" && column == "" && d.dialect == betterauth.Postgres {
+		found.unnamed, found.constraint = constraint == "" && strings.Contains(why, unreadable), constraint
+	}
+	return found
 }
 
 // doomed remembers rows that were refused a moment ago, so that the database is not asked with the same for each request.

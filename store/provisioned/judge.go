@@ -208,3 +208,42 @@ func (t *mapping) fill(d *database, f *facts) []problem {
 	}
 	return all
 }
+
+// judge finds keys of one table that do not fit into the columns of another.
+func (s *shape) judge() []problem {
+	var all []problem
+	fits := func(l *layout, column, key string, of *layout) {
+		here, there := l.kinds[column].kind, of.kinds[of.id].kind
+		if l.postgres() && !holds(here, there) {
+			all = append(all, problem{store.Finding{Table: l.configured, Column: column, Note: fmt.Sprintf(
+				"is of type %s, and %q, the key of table %q, of type %s: the one cannot hold the other; the name comes from %s",
+				here, of.id, of.configured, there, l.key(key))}, true})
+		}
+	}
+	if o := s.organizations; o != nil && o.owner != "" {
+		fits(o, o.owner, "owner", s.users)
+	}
+	if m := s.members; m != nil {
+		fits(m, m.keys[0], "user", s.users)
+		fits(m, m.keys[1], "organization", s.organizations)
+	}
+	return all
+}
+
+// holds reports whether a column of one type can have the values of another. Texts hold all; what is not known here is left
+// to the database.
+func holds(kind, values string) bool {
+	family := func(kind string) string {
+		switch kind {
+		case "smallint", "integer", "bigint", "numeric":
+			return "number"
+		case "text", "character varying", "bpchar":
+			return "text"
+		case "uuid", "bytea", "boolean":
+			return kind
+		}
+		return ""
+	}
+	here, there := family(kind), family(values)
+	return here == "" || there == "" || here == there || here == "text"
+}

@@ -174,6 +174,9 @@ func (r *Rows) survey(ctx context.Context) (*shape, []problem, error) {
 		}
 		all = append(all, s.source.judge(r.mappings)...)
 	}
+	if all == nil {
+		all = s.judge()
+	}
 	if all != nil {
 		return nil, all, nil
 	}
@@ -268,6 +271,9 @@ func (r *Rows) fill(ctx context.Context, p *gate.Principal, makes bool) error {
 		s := r.shape.Load()
 		w := &work{Rows: r, shape: s, ctx: ctx, p: p, makes: makes}
 		err := w.do()
+		if err == nil {
+			err = w.shadowed()
+		}
 		switch {
 		case err == nil:
 			return nil

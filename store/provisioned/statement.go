@@ -111,7 +111,7 @@ func (r *Rows) insert(ctx context.Context, l *layout, rows []*row) (made, error)
 			return m, err
 		}
 		if len(batch) == 1 {
-			m.errs[batch[0]] = err
+			m.errs[batch[0]] = r.name(ctx, l, rows[batch[0]], err)
 			continue
 		}
 		for _, i := range batch { // each on its own, to find which is refused
@@ -119,7 +119,7 @@ func (r *Rows) insert(ctx context.Context, l *layout, rows []*row) (made, error)
 			if _, refused := refusal(err); err != nil && !refused {
 				return m, err
 			}
-			m.errs[i] = err
+			m.errs[i] = r.name(ctx, l, rows[i], err)
 		}
 	}
 	n := 0
@@ -270,7 +270,7 @@ func (r *Rows) change(ctx context.Context, l *layout, row *row) error {
 		})
 	}
 	if err != nil {
-		return l.explain("update a row", r.db, err)
+		return r.name(ctx, l, row, l.explain("update a row", r.db, err))
 	}
 	if rows > 0 {
 		r.observe(Event{Table: l.configured, Kind: Updated, Rows: int(rows)})
