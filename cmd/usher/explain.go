@@ -52,8 +52,8 @@ func (r *repeated) Set(value string) error { *r = append(*r, value); return nil 
 func runExplain(ctx context.Context, t terminal, args []string) int {
 	set := flags(t, "explain", "-url https://app.example.com/path [flags]", `
 Replays one request through the gate and says, step by step, why it gets its answer:
-request, rule, credential, session, organization, decision, headers. It asks the store
-of the configuration, or nothing with -offline. Secrets and tokens are never printed.
+request, rule, credential, business rows, session, organization, decision, headers. It
+asks the store of the configuration, or nothing with -offline, and makes no row. Secrets and tokens are never printed.
 
 Give cookies in a file where others can read your command line.`)
 	path := set.String("config", "", configFlagHelp)
@@ -91,6 +91,7 @@ Give cookies in a file where others can read your command line.`)
 	if c == nil {
 		return exitUsage
 	}
+	found := explanation{Identity: map[string]string{}, Answer: map[string]string{}, Removed: []string{}}
 	var sessions gate.Resolver = offline{}
 	if !*alone && c.Enabled {
 		opening, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -100,7 +101,9 @@ Give cookies in a file where others can read your command line.`)
 			return fail(t, fmt.Errorf("%w (with -offline the store is not asked)", err))
 		}
 		defer store.Close()
-		looking, end, err := boot.LookOnly(opening, c, store)
+		looking, end, err := boot.LookOnly(opening, c, store, func(finding string) {
+			found.Steps = append(found.Steps, step{"provision", finding})
+		})
 		if err != nil {
 			return fail(t, err)
 		}
@@ -112,7 +115,6 @@ Give cookies in a file where others can read your command line.`)
 		return fail(t, err)
 	}
 
-	found := explanation{Identity: map[string]string{}, Answer: map[string]string{}, Removed: []string{}}
 	request := gate.Request{
 		Edge: "explain", Method: *method, Scheme: scheme, Host: host, Target: originForm, Rule: *rule, SPIFFE: *spiffe,
 	}

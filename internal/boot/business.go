@@ -96,8 +96,9 @@ func CheckProvision(ctx context.Context, c *config.Config) ([]store.Finding, err
 	return provisioned.Check(ctx, provisionedConfig(c))
 }
 
-// LookOnly is sessions with the business ids of rows that are there, for explanations: it makes none.
-func LookOnly(ctx context.Context, c *config.Config, sessions gate.Resolver) (_ gate.Resolver, end func(), err error) {
+// LookOnly is sessions with the business ids of rows that are there, for explanations: it makes none, and tells what is there
+// and what a request would make.
+func LookOnly(ctx context.Context, c *config.Config, sessions gate.Resolver, tell func(finding string)) (_ gate.Resolver, end func(), err error) {
 	if !provisions(c) {
 		return sessions, func() {}, nil
 	}
@@ -105,11 +106,15 @@ func LookOnly(ctx context.Context, c *config.Config, sessions gate.Resolver) (_ 
 	if err != nil {
 		return nil, nil, err
 	}
-	return provisioned.New(sessions, looking{rows}), rows.Close, nil
+	return provisioned.New(sessions, looking{rows, c.Provision, tell}), rows.Close, nil
 }
 
 // looking is a Provisioner that makes nothing, and says where it would.
-type looking struct{ *provisioned.Rows }
+type looking struct {
+	*provisioned.Rows
+	tables config.Provision
+	tell   func(finding string)
+}
 
 // newRow stands for a key that is not made yet.
 const newRow = "(a new row's)"
@@ -118,13 +123,22 @@ func (l looking) Provision(ctx context.Context, p *gate.Principal) error {
 	if err := l.Look(ctx, p); err != nil {
 		return err
 	}
-	if p.User.BusinessID == "" {
-		p.User.BusinessID = newRow
+	l.found(&p.User.BusinessID, "user", p.User.ID, l.tables.Users.Table)
+	if l.tables.Organizations.Table == "" {
+		return nil
 	}
 	for i := range p.Memberships {
-		if m := &p.Memberships[i]; m.BusinessID == "" {
-			m.BusinessID = newRow
-		}
+		m := &p.Memberships[i]
+		l.found(&m.BusinessID, "organization", m.OrganizationID, l.tables.Organizations.Table)
 	}
 	return nil
+}
+
+func (l looking) found(key *string, what, id, table string) {
+	if *key != "" {
+		l.tell(what + " " + id + ": the row in " + table + " has the key " + *key)
+		return
+	}
+	*key = newRow
+	l.tell(what + " " + id + ": no row in " + table + " yet; a request makes one, this explanation does not")
 }

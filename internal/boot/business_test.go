@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,8 @@ func TestLookingMakesNoRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sessions.Close()
-	looking, end, err := boot.LookOnly(t.Context(), c, sessions)
+	var told []string
+	looking, end, err := boot.LookOnly(t.Context(), c, sessions, func(finding string) { told = append(told, finding) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +94,11 @@ func TestLookingMakesNoRow(t *testing.T) {
 	execute(t, business, "insert into users (id, auth_id) values (17, 'ada')")
 	if p, err := looking.Resolve(t.Context(), gate.Proven(gate.ByBearer, "ada")); err != nil || p.User.BusinessID != "17" {
 		t.Errorf("%+v, %v", p, err)
+	}
+	if want := []string{
+		"user ada: no row in users yet; a request makes one, this explanation does not", "user ada: the row in users has the key 17",
+	}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }
 
