@@ -21,20 +21,28 @@ func newBusiness(c *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 	if !provisions(c) {
 		return nil
 	}
-	var made, updated, failed atomic.Uint64
+	var made, updated atomic.Uint64
 	metrics.Counter("usher_business_rows_made_total", "Business rows that were made.", func() float64 { return float64(made.Load()) })
 	metrics.Counter("usher_business_rows_updated_total", "Business rows that were changed after their source.", func() float64 { return float64(updated.Load()) })
-	metrics.Counter("usher_business_row_failures_total", "Business rows that could not be looked up, made or changed.", func() float64 { return float64(failed.Load()) })
+	failed := make(map[provisioned.Why]*atomic.Uint64)
+	for _, why := range []provisioned.Why{provisioned.ForConstraint, provisioned.ForValue, provisioned.ForGrant, provisioned.ForOther} {
+		n := new(atomic.Uint64)
+		failed[why] = n
+		metrics.CounterBy("usher_business_row_failures_total", "Business rows that the database refused, by what kept them.", "kind", string(why),
+			func() float64 { return float64(n.Load()) })
+	}
 	complain := &complaints{log: log, every: complaintEvery, now: time.Now}
 	pc := provisionedConfig(c)
 	pc.Observe = func(e provisioned.Event) {
 		switch e.Kind {
 		case provisioned.Made:
-			made.Add(1)
+			made.Add(uint64(e.Rows)) //nolint:gosec // a length
 		case provisioned.Updated:
-			updated.Add(1)
+			updated.Add(uint64(e.Rows)) //nolint:gosec // a length
 		case provisioned.Failed:
-			failed.Add(1)
+			if n := failed[e.Why]; n != nil {
+				n.Add(uint64(e.Rows)) //nolint:gosec // a length
+			}
 			if e.Err != nil { // otherwise the request itself is refused, and its decision tells why
 				complain.hear(e.Table, e.Err)
 			}

@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -70,6 +71,45 @@ func TestBusinessRowsAreMade(t *testing.T) {
 	if got := count(t, business, "users"); got != 1 {
 		t.Errorf("%d rows", got)
 	}
+}
+
+// Rows are counted, and failures by what kept the row from being made.
+func TestBusinessRowsAreCounted(t *testing.T) {
+	c, business := selling(t)
+	c.Listen.Ops = "127.0.0.1:0"
+	execute(t, business, businessTables+`create trigger none before insert on users when new.auth_id = 'ada' begin select raise(abort, 'no'); end`)
+	app := serve(t, c, slog.New(slog.DiscardHandler))
+	counted := func(want ...string) {
+		t.Helper()
+		answer, err := http.Get("http://" + app.Ops + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range want {
+			if !strings.Contains(string(text), "\n"+line+"\n") {
+				t.Errorf("no %s", line)
+			}
+		}
+	}
+	if got := ask(t, app.HTTP, "ada"); got != http.StatusServiceUnavailable {
+		t.Fatalf("%d", got)
+	}
+	counted("usher_business_rows_made_total 0", `usher_business_row_failures_total{kind="constraint"} 0`, `usher_business_row_failures_total{kind="other"} 1`)
+	execute(t, business, `drop trigger none; create unique index taken on users (email); insert into users (auth_id, email) select 'x', 'ada@example.com'`)
+	time.Sleep(time.Second + 50*time.Millisecond) // what is refused is not tried again before
+	ask(t, app.HTTP, "ada")
+	counted(`usher_business_row_failures_total{kind="constraint"} 1`)
+	execute(t, business, `delete from users`)
+	time.Sleep(time.Second + 50*time.Millisecond)
+	if got := ask(t, app.HTTP, "ada"); got != http.StatusOK {
+		t.Fatalf("%d", got)
+	}
+	counted("usher_business_rows_made_total 1", `usher_business_row_failures_total{kind="constraint"} 1`)
 }
 
 // An explanation is no sight of somebody.

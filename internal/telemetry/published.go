@@ -19,6 +19,13 @@ func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
+// CounterBy publishes one of several counts of the same name, which a label tells apart. Its words are ours, and few.
+func (m *Metrics) CounterBy(name, help, label, word string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: name, Help: help, ConstLabels: prometheus.Labels{label: word},
+	}, value))
+}
+
 // lags are bucket bounds in seconds for news that should take milliseconds and must not take more than a second.
 var lags = []float64{1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 

@@ -67,11 +67,23 @@ const (
 	Failed  Kind = "failed"
 )
 
+// Why is what kept a row from being made.
+type Why string
+
+// The reasons. There are no others, so they may be labels.
+const (
+	ForConstraint Why = "constraint" // unique, not null, check, foreign key
+	ForValue      Why = "value"      // a column cannot hold it
+	ForGrant      Why = "grant"      // or a policy
+	ForOther      Why = "other"      // a trigger, a row that is gone, a key that nobody made
+)
+
 // Event is rows of one table to which something happened.
 type Event struct {
 	Table string // as it is configured
 	Kind  Kind
 	Rows  int
+	Why   Why   // of Failed
 	Err   error // of Failed, where nobody else is told; nil where Provision returns it
 }
 

@@ -18,6 +18,7 @@ import (
 // hold values.
 type refusedError struct {
 	text string
+	why  Why
 
 	// What PostgreSQL leaves out: see name.
 	unnamed    bool   // some column cannot hold a value
@@ -35,7 +36,7 @@ func refusal(err error) (*refusedError, bool) {
 }
 
 func refuse(format string, args ...any) error {
-	return &refusedError{text: fmt.Sprintf(format, args...)}
+	return &refusedError{text: fmt.Sprintf(format, args...), why: ForOther}
 }
 
 // explain gives an error of a statement for rows of this table its words.
@@ -73,7 +74,15 @@ func explain(what, own string, d *database, err error) error {
 			text += fmt.Sprintf("%s %q: ", part.word, part.name[:min(len(part.name), longest)])
 		}
 	}
-	found := &refusedError{text: text + why}
+	found := &refusedError{text: text + why, why: ForOther}
+	switch {
+	case strings.Contains(why, unreadable):
+		found.why = ForValue
+	case strings.Contains(why, "SQLSTATE 42501"):
+		found.why = ForGrant
+	case column+constraint != "":
+		found.why = ForConstraint
+	}
 	if own != "" && column == "" && d.dialect == betterauth.Postgres {
 		found.unnamed, found.constraint = constraint == "" && strings.Contains(why, unreadable), constraint
 	}

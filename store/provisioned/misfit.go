@@ -32,7 +32,7 @@ func (r *Rows) name(ctx context.Context, l *layout, row *row, err error) error {
 	for i := range names {
 		names[i] = strconv.Quote(names[i])
 	}
-	return &refusedError{text: refused.text + ": column " + strings.Join(names, ", ")}
+	return &refusedError{text: refused.text + ": column " + strings.Join(names, ", "), why: refused.why}
 }
 
 const constrainedColumns = `

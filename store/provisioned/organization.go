@@ -79,7 +79,8 @@ func (w *work) refuse(l *layout, id string, err error) {
 	}
 	w.refused[id] = err
 	w.doomed.add(key, err, w.now())
-	w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1, Err: err})
+	found, _ := refusal(err)
+	w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1, Why: found.why, Err: err})
 }
 
 // owners are the business keys of those who own organizations, whose rows are made.

@@ -101,9 +101,9 @@ func (w *work) makeUser() error {
 			w.user, err = ids[id], refused[id]
 		}
 	}
-	if _, refused := refusal(err); refused {
+	if found, refused := refusal(err); refused {
 		w.doomed.add(doom{section: "users", id: id}, err, w.now())
-		w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1})
+		w.observe(Event{Table: l.configured, Kind: Failed, Rows: 1, Why: found.why})
 	}
 	return err
 }
