@@ -127,8 +127,10 @@ func TestNoSlugStandsForAnID(t *testing.T) {
 	both := gate.Business{Users: true, Organizations: true}
 	eve := owners()["alice"]
 	eve.Memberships = []gate.Membership{
-		{OrganizationID: "o-eve", Slug: "a%2Fb", BusinessID: "1"}, {OrganizationID: "o-acme", Slug: "acme", BusinessID: "a/b"},
-		{OrganizationID: "o-eve-too", Slug: "%C3%B6-1", BusinessID: "2"}, {OrganizationID: "ö-1", Slug: "café", BusinessID: "3"},
+		{OrganizationID: "o-eve", Slug: "a%2Fb", BusinessID: "1"},
+		{OrganizationID: "o-acme", Slug: "acme", BusinessID: "a/b"},
+		{OrganizationID: "o-eve-too", Slug: "%C3%B6-1", BusinessID: "2"},
+		{OrganizationID: "ö-1", Slug: "café", BusinessID: "3"},
 	}
 	w := newWorld(t, nil, func(c *gate.Config) {
 		c.Headers, c.Business = withBusiness(t, both, both).Headers(), both

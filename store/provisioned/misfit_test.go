@@ -34,7 +34,8 @@ func TestARefusalNamesTheColumn(t *testing.T) {
 		{alter + `add constraint odd check (name = email)`, alter + `drop constraint odd`, nil, []string{`constraint "odd"`, `column "email", "name"`}},
 		{
 			alter + `add constraint same unique (name); insert into users (auth_id, name) values ('x', 'Ada Lovelace ☃')`,
-			alter + `drop constraint same`, nil, []string{`constraint "same"`, `column "name"`},
+			alter + `drop constraint same`, nil,
+			[]string{`constraint "same"`, `column "name"`},
 		},
 		{`insert into users (auth_id, email) values ('y', 'ADA@example.com')`, `update users set email = null`, nil, []string{`constraint "one_address"`}},
 		{``, ``, map[string]string{"plan": "sesame"}, []string{`column "plan"`, "22P02"}},
