@@ -1,6 +1,7 @@
 package betterauth
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -369,5 +370,21 @@ func TestEveryCookieNameThatBrowsersKnow(t *testing.T) {
 		if _, err := NewReader(Config{Secret: "s", CookieName: c}); err == nil {
 			t.Errorf("%q is a cookie name", c)
 		}
+	}
+}
+
+// tinyauth GHSA-3q28: whoever has still to show a second factor has Better Auth's two_factor cookie, signed with the same secret,
+// and no session.
+func TestAnUnfinishedSignInIsNobodys(t *testing.T) {
+	const secret = "better-auth-test-secret-0123456789-ABCDEFGH"
+	reader := newReader(t, Config{Secret: secret, CookieName: "better-auth.session_token"})
+	for _, name := range []string{"better-auth.two_factor", "better-auth.trust_device", "better-auth.session_token_multi-abc", "better-auth.dont_remember"} {
+		found, err := reader.Read(&gate.Request{Cookies: []string{name + "=" + Sign(secret, "2fa-CfGKi167y3hW3FhSqs998axwsNhZgpBx")}})
+		if !errors.Is(err, gate.ErrNoCredential) || found.Len() != 0 {
+			t.Errorf("%s: %d credentials, %v", name, found.Len(), err)
+		}
+	}
+	if found, err := reader.Read(&gate.Request{Cookies: []string{"better-auth.session_token=" + Sign(secret, "CfGKi167y3hW3FhSqs998axwsNhZgpBx")}}); err != nil || found.Len() != 1 {
+		t.Errorf("a session: %d credentials, %v", found.Len(), err)
 	}
 }

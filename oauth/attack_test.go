@@ -110,7 +110,8 @@ func TestMixUp(t *testing.T) {
 	}
 }
 
-// CVE-2017-1000070, GHSA-wxw3-q3m9-c3jr: an attacker's callback does not sign the victim in as the attacker.
+// CVE-2017-1000070, GHSA-wxw3-q3m9-c3jr: an attacker's callback does not sign the victim in as the attacker. Dex CVE-2022-39222
+// (GHSA-vh7g): what one browser began, no other one finishes.
 func TestLoginCSRF(t *testing.T) {
 	w := newWorld(t)
 	attacker, victim := w.browser(), w.browser()

@@ -67,7 +67,7 @@ func TestSpoofs(t *testing.T) {
 		return func(*stage, *proxied) request { return request{target: target, lines: lines} }
 	}
 	everyHeader := spoofed(evil, identityHeaders...)
-	forwarding := []string{
+	forwarding := []string{ // Authelia CVE-2021-32637 (GHSA-68wm): nginx' own words, said by a client
 		"X-Forwarded-Uri: /public/x", "X-Forwarded-Method: OPTIONS", "X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https",
 		"X-Forwarded-For: 127.0.0.1", "X-Forwarded-Port: 443", "X-Forwarded-Prefix: /public", "X-Original-URL: http://evil.test/public/x",
 		"X-Original-URI: /public/x", "X-Original-Method: OPTIONS", "X-Rewrite-URL: /public/x", "Forwarded: for=127.0.0.1;host=evil.test;proto=https",
