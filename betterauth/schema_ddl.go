@@ -121,7 +121,7 @@ func (n *Names) besides(todo []Statement) error {
 	}
 	return fmt.Errorf("empty tables would be made beside those that look like Better Auth's: %s. Set that key; "+
 		"if those tables are not Better Auth's, write the key down as it is meant "+
-		"(better_auth.tables.schema, or for each table like better_auth.tables.%s.model_name)", strings.Join(alike, "; "), snake(model))
+		"(better_auth.tables.schema, or for each table like better_auth.tables.%s.model_name)", strings.Join(alike, "; "), Snake(model))
 }
 
 // Unmade is why Migration would not make all that is absent, or nil where it would.

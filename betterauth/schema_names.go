@@ -195,14 +195,14 @@ func (t Tables) lookAlike(logical string, c Catalog) string {
 		return ""
 	}
 	if t.UsePlural {
-		for _, other := range []string{logical, snake(logical)} {
+		for _, other := range []string{logical, Snake(logical)} {
 			if real, ok := lookUp(c.Tables, other, c.Fold); ok {
 				return fmt.Sprintf("there is %q: is better_auth.tables.use_plural wrong?", real)
 			}
 		}
 		return ""
 	}
-	for _, other := range []string{logical + "s", snake(logical) + "s"} {
+	for _, other := range []string{logical + "s", Snake(logical) + "s"} {
 		if real, ok := lookUp(c.Tables, other, c.Fold); ok {
 			return fmt.Sprintf("there is %q: is it better_auth.tables.use_plural?", real)
 		}
@@ -227,13 +227,13 @@ func (t Tables) tableHint(logical string, c Catalog) string {
 		return hint
 	}
 	if t.rename(logical).ModelName != "" {
-		return fmt.Sprintf("the name comes from better_auth.tables.%s", snake(logical))
+		return fmt.Sprintf("the name comes from better_auth.tables.%s", Snake(logical))
 	}
-	return fmt.Sprintf("run Better Auth's migration or `usher schema apply`, or name the table in better_auth.tables.%s", snake(logical))
+	return fmt.Sprintf("run Better Auth's migration or `usher schema apply`, or name the table in better_auth.tables.%s", Snake(logical))
 }
 
 func (t Tables) columnHint(m *model, logical string, written bool) string {
-	at := fmt.Sprintf("better_auth.tables.%s.fields.%s", snake(m.name), snake(logical))
+	at := fmt.Sprintf("better_auth.tables.%s.fields.%s", Snake(m.name), Snake(logical))
 	if written {
 		return "the name comes from " + at
 	}

@@ -80,7 +80,7 @@ func (t Tables) Candidates() []string {
 	var names []string
 	for _, m := range models() {
 		names = append(names, t.tableNames(m.name)...)
-		names = append(names, m.name, snake(m.name), m.name+"s", snake(m.name)+"s")
+		names = append(names, m.name, Snake(m.name), m.name+"s", Snake(m.name)+"s")
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -115,21 +115,21 @@ func (t Tables) columnNames(m *model, logical string) (names []string, written b
 
 func (t Tables) preferred(logical string) []string {
 	if t.Preset == SnakeCase {
-		return []string{snake(logical), logical}
+		return []string{Snake(logical), logical}
 	}
-	return []string{logical, snake(logical)}
+	return []string{logical, Snake(logical)}
 }
 
 func (t Tables) rename(logical string) Rename {
 	if r, ok := t.Models[logical]; ok {
 		return r
 	}
-	return t.Models[snake(logical)]
+	return t.Models[Snake(logical)]
 }
 
 func modelNamed(known []model, key string) *model {
 	for i := range known {
-		if known[i].name == key || snake(known[i].name) == key {
+		if known[i].name == key || Snake(known[i].name) == key {
 			return &known[i]
 		}
 	}
@@ -138,7 +138,7 @@ func modelNamed(known []model, key string) *model {
 
 func (m *model) fieldNamed(key string) *field {
 	for i := range m.fields {
-		if m.fields[i].name == key || snake(m.fields[i].name) == key {
+		if m.fields[i].name == key || Snake(m.fields[i].name) == key {
 			return &m.fields[i]
 		}
 	}
@@ -162,7 +162,8 @@ func (m *model) fieldNames() string {
 }
 
 // snake writes a camelCase name as drizzle does.
-func snake(camel string) string {
+// Snake is a name in snake_case, as some adapters of Better Auth write it.
+func Snake(camel string) string {
 	var b strings.Builder
 	for _, c := range camel {
 		if 'A' <= c && c <= 'Z' {

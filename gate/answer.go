@@ -256,13 +256,14 @@ func (d Decision) Facts() []Fact { return d.AppendFacts(make([]Fact, 0, 6)) }
 
 // AppendFacts is Facts, added to a list.
 func (d *Decision) AppendFacts(facts []Fact) []Fact {
-	if p := d.Principal; p != nil {
+	p, internal := d.Principal, d.Method == ByInternal
+	if p != nil {
 		facts = append(facts, Fact{"user_id", p.User.ID})
-		if d.Method != ByInternal {
-			facts = append(facts, Fact{"session_id", p.Session.ID}, Fact{"auth_method", string(d.Method)})
-		}
 	}
-	if d.Method == ByInternal {
+	if p != nil && !internal {
+		facts = append(facts, Fact{"session_id", p.Session.ID})
+	}
+	if p != nil || internal {
 		facts = append(facts, Fact{"auth_method", string(d.Method)})
 	}
 	if d.Caller != "" {

@@ -106,8 +106,8 @@ type Reader interface {
 	Read(r *Request) (Credentials, error)
 }
 
-// Resolver finds who holds a credential, or is named by one (ByInternal). It answers ErrNoSession when nobody does; any other error means that it could
-// not find out, and the request is refused as unavailable. The Principal may be shared: nobody changes it. It must
+// Resolver finds who holds a credential, or is named by one (ByInternal). It answers ErrNoSession when nobody does; any other
+// error means that it could not find out, and the request is refused as unavailable. The Principal may be shared: nobody changes it. It must
 // honour ctx and be safe for concurrent use.
 type Resolver interface {
 	Resolve(ctx context.Context, c Credential) (*Principal, error)

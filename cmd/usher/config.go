@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/usherauth/usher/config"
 	"github.com/usherauth/usher/internal/boot"
-	"github.com/usherauth/usher/store"
 )
 
 func runConfig(ctx context.Context, t terminal, args []string) int {
@@ -87,22 +85,6 @@ func checkDatabases(ctx context.Context, t terminal, c *config.Config) int {
 		return exitFailed
 	}
 	return exitOK
-}
-
-// finding is one of a database's as a line.
-func finding(f store.Finding) string {
-	var b strings.Builder
-	if f.Table != "" {
-		fmt.Fprintf(&b, "table %s", f.Table)
-	}
-	if f.Column != "" {
-		fmt.Fprintf(&b, ", column %s", f.Column)
-	}
-	if b.Len() > 0 {
-		b.WriteString(": ")
-	}
-	b.WriteString(f.Note)
-	return b.String()
 }
 
 // subcommand takes the word that says what to do from wherever it stands before the flags.

@@ -83,18 +83,23 @@ func (r *revocation) Set(word string) error {
 	return nil
 }
 
+// finding is one as a line.
+func finding(f store.Finding) string {
+	place := f.Table
+	if f.Column != "" {
+		place += "." + f.Column
+	}
+	if place != "" {
+		place += ": "
+	}
+	return place + f.Note
+}
+
 // sayReport prints what a look at the schema found, the worst first.
 func sayReport(t terminal, report *store.SchemaReport) int {
 	say := func(kind string, findings []store.Finding) {
 		for _, f := range findings {
-			place := f.Table
-			if f.Column != "" {
-				place += "." + f.Column
-			}
-			if place != "" {
-				place += ": "
-			}
-			fmt.Fprintf(t.out, "%-10s %s%s\n", kind, place, f.Note)
+			fmt.Fprintf(t.out, "%-10s %s\n", kind, finding(f))
 			if f.SQL != "" {
 				fmt.Fprintf(t.out, "%-10s   %s;\n", "", f.SQL)
 			}

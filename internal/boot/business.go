@@ -72,8 +72,7 @@ func (b *business) Ping(ctx context.Context) error {
 
 // provisions reports whether business rows are made.
 func provisions(c *config.Config) bool {
-	made := c.Provision.Business()
-	return c.Enabled && (made.Users || made.Organizations)
+	return c.Enabled && c.Provision.Business().Users
 }
 
 // provisionedConfig is the mapping of the configuration.

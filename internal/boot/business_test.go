@@ -1,7 +1,6 @@
 package boot_test
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -40,29 +39,10 @@ func selling(t *testing.T) (c *config.Config, business string) {
 	return c, business
 }
 
-// serve runs a service until the test ends.
-func serve(t *testing.T, c *config.Config, log *slog.Logger) *boot.App {
-	t.Helper()
-	app, err := boot.Open(t.Context(), c, boot.Options{Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return app
-}
-
 func TestBusinessRowsAreMade(t *testing.T) {
 	c, business := selling(t)
 	execute(t, business, businessTables)
-	app := serve(t, c, slog.New(slog.DiscardHandler))
+	app := run(t, c, "gate")
 	for range 3 {
 		if got := ask(t, app.HTTP, "ada"); got != http.StatusOK {
 			t.Fatalf("%d", got)
@@ -78,7 +58,7 @@ func TestBusinessRowsAreCounted(t *testing.T) {
 	c, business := selling(t)
 	c.Listen.Ops = "127.0.0.1:0"
 	execute(t, business, businessTables+`create trigger none before insert on users when new.auth_id = 'ada' begin select raise(abort, 'no'); end`)
-	app := serve(t, c, slog.New(slog.DiscardHandler))
+	app := run(t, c, "gate")
 	counted := func(want ...string) {
 		t.Helper()
 		answer, err := http.Get("http://" + app.Ops + "/metrics")
@@ -145,7 +125,7 @@ func TestLookingMakesNoRow(t *testing.T) {
 // A business database that is away refuses everybody, and is found when it comes, without a restart.
 func TestTheBusinessDatabaseIsAwaited(t *testing.T) {
 	c, business := selling(t)
-	app := serve(t, c, slog.New(slog.DiscardHandler))
+	app := run(t, c, "gate")
 	if got := ask(t, app.HTTP, "ada"); got != http.StatusServiceUnavailable {
 		t.Fatalf("without the database: %d", got)
 	}
@@ -184,19 +164,18 @@ func TestAWrongMappingEndsTheStart(t *testing.T) {
 func TestARefusedRowIsToldAndHeals(t *testing.T) {
 	c, business := selling(t)
 	execute(t, business, businessTables)
-	var told lines
-	app := serve(t, c, slog.New(slog.NewTextHandler(&told, nil)))
+	app := run(t, c, "gate")
 	execute(t, business, "drop table users; create table users (id integer primary key, auth_id text unique, email text check (email like '%@app.test'))")
 	if got := ask(t, app.HTTP, "ada"); got != http.StatusServiceUnavailable {
 		t.Fatalf("%d", got)
 	}
 	for _, word := range []string{"PROVISION_FAILED", "users", "email"} {
-		if !strings.Contains(told.String(), word) {
-			t.Errorf("the log does not say %s:\n%s", word, told.String())
+		if !strings.Contains(app.log.String(), word) {
+			t.Errorf("the log does not say %s:\n%s", word, app.log.String())
 		}
 	}
-	if strings.Contains(told.String(), "ada@") {
-		t.Errorf("the log quotes a value:\n%s", told.String())
+	if strings.Contains(app.log.String(), "ada@") {
+		t.Errorf("the log quotes a value:\n%s", app.log.String())
 	}
 	execute(t, business, "drop table users; "+businessTables)
 	begin := time.Now()

@@ -52,10 +52,8 @@ type stranger struct {
 
 // CloseWrite is for net/http, which ends an answer to a body that it did not read with it, and only half a second later in
 // earnest: the client must not wait for that.
-func (s *stranger) CloseWrite() error { return closeWrite(s.Conn) }
-
-func closeWrite(c net.Conn) error {
-	if half, ok := c.(interface{ CloseWrite() error }); ok {
+func (s *stranger) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

@@ -95,7 +95,7 @@ func Serve(ctx context.Context, c Config) error {
 			DisableGeneralOptionsHandler: true, // an original "OPTIONS *" is for the gate to refuse
 		}
 		group.Go(func() error {
-			if err := s.Serve(patient{listener}); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
 			return nil

@@ -3,15 +3,14 @@ package accounts
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/usherauth/usher/betterauth"
 	"github.com/usherauth/usher/betterauth/record"
 	"github.com/usherauth/usher/store"
+	"github.com/usherauth/usher/store/postgres"
 	"github.com/usherauth/usher/store/sqlite"
 )
 
@@ -131,8 +130,6 @@ func (sc *schema) made(model string) bool {
 	return column.Default || sc.integer(model, "id")
 }
 
-var canonicalUUID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`) })
-
 // holds reports whether a column can hold a text as it is written. What it cannot hold is in no row; asked for, it would be
 // an error of the server, as if something were broken.
 func (sc *schema) holds(model, field, text string) bool {
@@ -145,7 +142,7 @@ func (sc *schema) holds(model, field, text string) bool {
 		n, err := strconv.ParseInt(text, 10, map[string]int{"int2": 16, "int4": 32}[sc.kind(model, field)])
 		return err == nil && strconv.FormatInt(n, 10) == text
 	case sc.kind(model, field) == "uuid":
-		return canonicalUUID().MatchString(text)
+		return postgres.CanonicalUUID(text)
 	}
 	return true
 }

@@ -232,7 +232,7 @@ func (sc *schema) sample(ctx context.Context, db querier, c *Config) error {
 	}
 	id, err := one("user", "id")
 	if text, ok := id.(string); ok {
-		sc.uuids = canonicalUUID().MatchString(text)
+		sc.uuids = postgres.CanonicalUUID(text)
 	}
 	return err
 }

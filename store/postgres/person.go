@@ -29,8 +29,8 @@ func (s *Store) Person(ctx context.Context, userID string) (*gate.User, []gate.M
 	}
 }
 
-// canonicalUUID reports whether an id is written as PostgreSQL writes a UUID.
-func canonicalUUID(id string) bool {
+// CanonicalUUID reports whether an id is written as PostgreSQL writes a UUID.
+func CanonicalUUID(id string) bool {
 	if len(id) != 36 {
 		return false
 	}
@@ -55,7 +55,7 @@ func (all *queries) holds(userID string) bool {
 		n, err := strconv.ParseInt(userID, 10, bits)
 		return err == nil && strconv.FormatInt(n, 10) == userID
 	}
-	return all.idKind != "uuid" || canonicalUUID(userID)
+	return all.idKind != "uuid" || CanonicalUUID(userID)
 }
 
 // nobody is an id that can be asked for and that nobody has.

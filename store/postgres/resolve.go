@@ -17,7 +17,8 @@ import (
 // errNone is gate.ErrNoSession before it leaves the package.
 var errNone = gate.ErrNoSession
 
-// Resolve implements gate.Resolver with one query. Somebody who is named is found without sessions, too. Sessions that have expired are answered like any other. It waits as
+// Resolve implements gate.Resolver with one query. Somebody who is named is found without sessions, too. Sessions that have
+// expired are answered like any other. It waits as
 // long as ctx lets it for a server that does not answer.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
 	if c.Method() == gate.ByInternal {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/usherauth/usher/betterauth"
@@ -39,7 +38,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	go pgtype.NewMap() // the first one takes half a millisecond, which is there while the server begins a process
 	s := &Store{config: c, maxConns: int(config.MaxConns), looking: make(chan struct{}, 1)}
 	s.lanes.free = min(s.maxConns, mostLanes)
 	s.pool, err = connect(ctx, config)

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/usherauth/usher/betterauth"
 )
 
 // mapping is one table as it is configured, in a form that all three share.
@@ -133,23 +135,11 @@ func own(section string) []string {
 // snake_case.
 func canonical(section, field string) string {
 	for _, f := range own(section) {
-		if f = strings.TrimPrefix(f, "+"); f == field || snake(f) == field {
+		if f = strings.TrimPrefix(f, "+"); f == field || betterauth.Snake(f) == field {
 			return f
 		}
 	}
 	return field
-}
-
-func snake(camel string) string {
-	var b strings.Builder
-	for _, c := range camel {
-		if 'A' <= c && c <= 'Z' {
-			b.WriteByte('_')
-			c += 'a' - 'A'
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
 }
 
 // beyond are the fields of a table that no Principal knows.

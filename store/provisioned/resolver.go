@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/usherauth/usher/gate"
-	"github.com/usherauth/usher/store"
 )
 
 // Provisioner fills the business keys into a principal that nobody else holds yet. Rows is one.
@@ -22,40 +21,22 @@ type Resolver struct {
 	now  func() time.Time
 }
 
-var (
-	_ gate.Resolver = (*Resolver)(nil)
-	_ store.Dated   = (*Resolver)(nil)
-)
-
 // New puts rows behind next.
 func New(next gate.Resolver, rows Provisioner) *Resolver { return &Resolver{next, rows, time.Now} }
 
 // Resolve implements gate.Resolver. A row that cannot be made is an error.
 func (r *Resolver) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
-	p, _, err := r.ResolveDated(ctx, c)
-	return p, err
-}
-
-// ResolveDated implements store.Dated: it is as old as what next answers.
-func (r *Resolver) ResolveDated(ctx context.Context, c gate.Credential) (*gate.Principal, time.Time, error) {
-	asOf := time.Now()
-	var p *gate.Principal
-	var err error
-	if dated, ok := r.next.(store.Dated); ok {
-		p, asOf, err = dated.ResolveDated(ctx, c)
-	} else {
-		p, err = r.next.Resolve(ctx, c)
-	}
+	p, err := r.next.Resolve(ctx, c)
 	if err != nil || p == nil || !r.admits(p, c) {
-		return p, asOf, err
+		return p, err
 	}
 	own := *p // the other may be shared
 	own.Memberships = slices.Clone(p.Memberships)
 	own.Plain = false // whoever said so has not seen the keys
 	if err := r.rows.Provision(ctx, &own); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
-	return &own, asOf, nil
+	return &own, nil
 }
 
 // admits reports whether a gate could let this principal pass.

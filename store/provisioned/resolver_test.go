@@ -110,19 +110,6 @@ func TestErrorsPassThrough(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsAsOldAsItIs(t *testing.T) {
-	t.Parallel()
-	then, before := time.Now().Add(-time.Minute), time.Now()
-	_, asOf, err := provisioned.New(dated{answering{p: ada(), asOf: then}}, new(counting)).ResolveDated(t.Context(), gate.Proven(gate.ByCookie, "t"))
-	if err != nil || !asOf.Equal(then) {
-		t.Errorf("%s, %v", asOf, err)
-	}
-	_, asOf, err = provisioned.New(answering{p: ada()}, new(counting)).ResolveDated(t.Context(), gate.Proven(gate.ByCookie, "t"))
-	if err != nil || asOf.Before(before) || asOf.After(time.Now()) {
-		t.Errorf("%s, %v", asOf, err)
-	}
-}
-
 // bare takes the business keys away, which the contract of a store does not know.
 type bare struct {
 	gate.Resolver

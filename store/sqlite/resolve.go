@@ -14,7 +14,8 @@ import (
 	"github.com/usherauth/usher/store"
 )
 
-// Resolve implements gate.Resolver with one query. Somebody who is named is found without sessions, too. Sessions that have expired are answered like any other.
+// Resolve implements gate.Resolver with one query. Somebody who is named is found without sessions, too. Sessions that have
+// expired are answered like any other.
 func (s *Store) Resolve(ctx context.Context, c gate.Credential) (*gate.Principal, error) {
 	if c.Method() == gate.ByInternal {
 		return store.Named(ctx, s, c)
