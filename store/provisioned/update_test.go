@@ -39,6 +39,33 @@ func TestRowsFollowWhereTheyAreToldTo(t *testing.T) {
 	})
 }
 
+// Who signs people in may be replaced: their ids are in one column of each table, and nothing else knows of them.
+func TestAnotherAuthenticationKeepsTheRows(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *database) {
+		d.exec(t, shape)
+		before := provision(t, d.open(t, mapped()), ada())
+		d.exec(t, "update users set auth_id = 'new-' || auth_id; update organizations set auth_org_id = 'new-' || auth_org_id")
+		p := ada()
+		p.User.ID = "new-" + p.User.ID
+		for i := range p.Memberships {
+			p.Memberships[i].OrganizationID = "new-" + p.Memberships[i].OrganizationID
+		}
+		after := provision(t, d.open(t, mapped()), p)
+		if after.User.BusinessID != before.User.BusinessID {
+			t.Errorf("the user's key was %s, and is %s", before.User.BusinessID, after.User.BusinessID)
+		}
+		for i := range before.Memberships {
+			if was, is := before.Memberships[i].BusinessID, after.Memberships[i].BusinessID; was != is {
+				t.Errorf("an organization's key was %s, and is %s", was, is)
+			}
+		}
+		d.is(t, "select count(*) from users", "1")
+		d.is(t, "select count(*) from organizations", "2")
+		d.is(t, "select count(*) from memberships", "2")
+	})
+}
+
 // everyType is a table whose columns are of types that say the same in other words.
 const everyType = `
 create table users (id <serial>, auth_id text unique, verified <flag>, verified_text text, made <instant>, bare timestamp, day date, name varchar(80), code char(40),
