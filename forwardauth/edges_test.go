@@ -2,9 +2,13 @@ package forwardauth_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,9 +139,35 @@ func (w *world) send(t *testing.T, peer, method, path, host string, lines []gate
 	request.RemoteAddr = tcp(peer).String()
 	recorder := httptest.NewRecorder()
 	w.http.ServeHTTP(recorder, request)
-	return outcome{
+	out := outcome{
 		status: recorder.Code, reason: recorder.Header().Get("X-Usher-Reason"), answer: recorder.Header(),
 		body: recorder.Body.String(),
+	}
+	w.sendDirectly(t, peer, raw.String(), out)
+	return out
+}
+
+// sendDirectly asks the same without net/http, which has to come to the same, to the letter.
+func (w *world) sendDirectly(t *testing.T, peer, raw string, want outcome) {
+	t.Helper()
+	answer, taken, known := w.http.Answer(t.Context(), netip.MustParseAddr(peer), []byte(raw), nil, false)
+	if !known {
+		return
+	}
+	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+	if err != nil || taken != len(raw) {
+		t.Errorf("of %q %d bytes are answered, with %q: %v", raw, taken, answer, err)
+		return
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	response.Header.Del("Date")
+	response.Header.Del("Content-Length") // net/http writes both after its recorder
+	if response.StatusCode != want.status || string(body) != want.body || response.ContentLength != int64(len(body)) ||
+		!maps.EqualFunc(response.Header, want.answer, slices.Equal) {
+		t.Errorf("%q directly: %d %v %q\nby net/http: %d %v %q", raw, response.StatusCode, response.Header, body, want.status, want.answer, want.body)
 	}
 }
 

@@ -15,7 +15,7 @@ func envoy() dialect {
 		edge:   "envoy",
 		family: "x-forwarded-proto",
 		read: func(c *check) {
-			c.q.Method, c.q.Host, c.q.Target = c.r.Method, c.r.Host, c.target
+			c.q.Method, c.q.Host, c.q.Target = c.method, c.host, c.behind
 			c.q.Scheme = c.word("X-Forwarded-Proto")
 		},
 		write: func(_ *Handler, c *check, _ gate.Decision, a *gate.Answer) reply {

@@ -9,7 +9,7 @@ func forwarded(c *check) {
 	c.q.Host = c.word("X-Forwarded-Host")
 	c.q.Target = c.one("X-Forwarded-Uri") // a comma is an ordinary character of a path
 	c.q.Scheme = scheme(c.word("X-Forwarded-Proto"))
-	if len(c.r.Header["X-Forwarded-For"]) > 1 {
+	if len(c.values(c.found[:0], "X-Forwarded-For")) > 1 {
 		c.q.Refuse(gate.AmbiguousRequest)
 	}
 }

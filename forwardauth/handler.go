@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -31,6 +30,7 @@ type Handler struct {
 	tickets tickets
 	log     *slog.Logger
 	checks  sync.Pool
+	dates   dates
 
 	spelled bool // whether every identity header's name is written as net/http would write it
 	echoes  bool // whether there were internal callers at the start: see authorized
@@ -67,65 +67,63 @@ type dialect struct {
 // never one may show in the other. So it is put back in one place, empty, after the answer was written, and one that was
 // not finished (a panic) is put back by nobody.
 type check struct {
+	question
 	dialect dialect
-	r       *http.Request // the question itself
 	q       *gate.Request // the original request, once it is read: always the one below
-	target  string        // what follows the path of the check: the original target, on Envoy
+	behind  string        // what follows the path of the check: the original target, on Envoy
 	spelled bool          // Handler.spelled
 
 	request gate.Request
 	reply   gate.Answer
-	lines   []gate.Header // of what is written
+	said    []gate.Header // the lines of what is written
+	found   [1]string     // room for the values of one header
 }
 
 // begin takes an empty check.
-func (h *Handler) begin(r *http.Request) *check {
+func (h *Handler) begin() *check {
 	c, ok := h.checks.Get().(*check)
 	if !ok {
 		c = new(check)
 	}
-	c.r, c.q, c.spelled = r, &c.request, h.spelled
+	c.q, c.spelled = &c.request, h.spelled
 	return c
 }
 
 // end forgets the check and puts it back. The caller has no use for it any more.
 func (h *Handler) end(c *check) {
+	c.question.reset()
 	c.request.Reset()
 	c.reply.Reset()
-	clear(c.lines[:cap(c.lines)])
-	c.dialect, c.r, c.q, c.target, c.lines = dialect{}, nil, nil, "", c.lines[:0]
+	clear(c.said[:cap(c.said)])
+	c.dialect, c.q, c.behind, c.said, c.found[0] = dialect{}, nil, "", c.said[:0], ""
 	h.checks.Put(c)
 }
 
 // ServeHTTP answers a check, or 404. It expects no ServeMux in front.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := h.begin(r)
-	switch {
-	case !c.parse():
-		respond(w, r, notFound())
-	case h.gate == nil:
-		_, a := broken()
-		respond(w, r, plain(&a, nil))
-	default:
-		out, ok := h.answer(c)
-		respond(w, r, out)
-		if ok {
-			h.end(c)
-		}
+	c := h.begin()
+	c.ask(r)
+	out, ok := h.answer(c)
+	respond(w, r, out)
+	if ok {
+		h.end(c)
 	}
 }
+
+// prefix is what every check's target begins with.
+const prefix = "/gate/"
 
 // parse finds which proxy asks, and the rule its configuration picked: /gate/NAME[@RULE], on Envoy with the original
 // target behind it. The query of a check means nothing: Caddy appends the client's.
 func (c *check) parse() bool {
-	rest, ok := strings.CutPrefix(c.r.RequestURI, "/gate/")
+	rest, ok := strings.CutPrefix(c.target, prefix)
 	if !ok {
 		return false
 	}
 	name, rest := until(rest, "@/?")
 	rest = c.rule(rest)
 	if name == "envoy" {
-		c.dialect, c.target = envoy(), rest
+		c.dialect, c.behind = envoy(), rest
 		return true
 	}
 	rest, _, _ = strings.Cut(rest, "?")
@@ -170,6 +168,13 @@ func until(s, characters string) (before, rest string) {
 
 // answer judges the original request. It has an answer to everything; ok is false when something panicked.
 func (h *Handler) answer(c *check) (out reply, ok bool) {
+	if !c.parse() {
+		return notFound(), true
+	}
+	if h.gate == nil {
+		_, a := broken()
+		return plain(&a, nil), true
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("forwardauth: panic", "edge", c.dialect.edge, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
@@ -183,7 +188,7 @@ func (h *Handler) answer(c *check) (out reply, ok bool) {
 	if c.dialect.decide != nil {
 		d = c.dialect.decide(h, c)
 	} else {
-		d = h.gate.Check(c.r.Context(), c.q)
+		d = h.gate.Check(c.ctx, c.q)
 	}
 	h.gate.AnswerTo(&c.reply, c.q, &d)
 	return h.write(c, d, &c.reply), true
@@ -204,24 +209,22 @@ func (h *Handler) write(c *check, d gate.Decision, a *gate.Answer) reply {
 
 // read believes what the proxy says of the original request, if it is one of ours.
 func (h *Handler) read(c *check) {
-	peer, err := netip.ParseAddrPort(c.r.RemoteAddr)
-	asker := peer.Addr().Unmap()
+	asker := c.asker.Unmap()
 	c.q.Client = asker
-	if err != nil || !h.proxies.Trusts(asker) {
+	if !h.proxies.Trusts(asker) {
 		c.q.Fault = gate.UntrustedProxy
 		return
 	}
 	headers := h.gate.Headers()
-	for name, values := range c.r.Header {
-		if c.aliased(name) {
+	for i := range c.lines {
+		line := &c.lines[i]
+		if c.aliased(line.Name) {
 			c.q.Refuse(gate.AmbiguousRequest)
 		}
-		for _, value := range values {
-			headers.Collect(c.q, name, value)
-		}
+		headers.Collect(c.q, line.Name, line.Value)
 	}
 	c.dialect.read(c)
-	c.q.Client = h.proxies.Client(c.r.Header["X-Forwarded-For"], asker)
+	c.q.Client = h.proxies.Client(c.values(c.found[:0], "X-Forwarded-For"), asker)
 	if len(c.q.Aliases) > 0 {
 		// Whatever else is wrong: a gate that is switched off passes everything but this, since nobody removes an alias.
 		c.q.Fault = gate.AliasedHeader
@@ -253,7 +256,7 @@ func (c *check) aliased(name string) bool {
 
 // one is the value of a header that the proxy sets exactly once.
 func (c *check) one(name string) string {
-	values := c.r.Header[name]
+	values := c.values(c.found[:0], name)
 	if len(values) != 1 || values[0] == "" {
 		c.q.Refuse(gate.AmbiguousRequest)
 		return ""

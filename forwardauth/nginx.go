@@ -48,7 +48,7 @@ func nginxAnswer() dialect {
 			if c.q.Fault == gate.UntrustedProxy {
 				return gate.Decision{Reason: gate.UntrustedProxy}
 			}
-			ticket := c.r.Header["X-Usher-Ticket"]
+			ticket := c.values(nil, "X-Usher-Ticket")
 			if len(ticket) != 1 {
 				return gate.Decision{Reason: gate.AmbiguousRequest}
 			}
@@ -66,7 +66,7 @@ func nginxAnswer() dialect {
 
 // binding is what ties a ticket to one request: its method and URL, as nginx wrote them.
 func (c *check) binding() [2][]string {
-	return [2][]string{c.r.Header["X-Original-Method"], c.r.Header["X-Original-Url"]}
+	return [2][]string{c.values(nil, "X-Original-Method"), c.values(nil, "X-Original-Url")}
 }
 
 // original reads the original request from X-Original-Method and X-Original-URL, which nginx sets itself. Clients may

@@ -18,9 +18,9 @@ type reply struct {
 
 // plain writes an answer as it is, in the memory of the check.
 func (c *check) plain(a *gate.Answer) reply {
-	out := plain(a, c.lines)
+	out := plain(a, c.said)
 	if a.Verdict == gate.Allow {
-		c.lines = out.lines
+		c.said = out.lines
 	}
 	if !c.spelled {
 		out.known = 0
@@ -79,9 +79,9 @@ func (out *reply) add(name, value string) {
 	out.lines = append(out.lines, gate.Header{Name: name, Value: value})
 }
 
-// respond writes a reply. It is the only place that writes one. What it is given may be wrong (a line break in a value):
-// then it says that something broke, and never lets anything pass.
-func respond(w http.ResponseWriter, r *http.Request, out reply) {
+// settled is what may be written of a reply. Both writers ask it first. What it is given may be wrong (a line break in a
+// value): then something broke, and nothing passes.
+func (out reply) settled() reply {
 	if !sound(out.lines[out.known:]) {
 		_, a := broken()
 		out = plain(&a, nil)
@@ -89,6 +89,12 @@ func respond(w http.ResponseWriter, r *http.Request, out reply) {
 	if out.status == 0 {
 		out.status = http.StatusForbidden
 	}
+	return out
+}
+
+// respond writes a reply by net/http.
+func respond(w http.ResponseWriter, r *http.Request, out reply) {
+	out = out.settled()
 	header := w.Header()
 	values := make([]string, len(out.lines)) // one allocation for all lines; no name occurs twice
 	for i, line := range out.lines {

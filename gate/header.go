@@ -181,7 +181,7 @@ func NewHeaders(c HeadersConfig) (*Headers, error) {
 var readElsewhere = []string{
 	"host", "cookie", "authorization", "origin", "accept", "connection", "upgrade", "content-length", "content-type",
 	"transfer-encoding", "te", "trailer", "expect", "location", "set-cookie", "cache-control", "retry-after",
-	"www-authenticate", "x-request-id", "x-api-key", "forwarded",
+	"www-authenticate", "x-request-id", "x-api-key", "forwarded", "date", "pragma", "keep-alive", "proxy-connection",
 }
 
 func checkHeaderName(name string) error {

@@ -170,7 +170,7 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 		Gate:  g,
 		store: sessions, memory: remembered, rows: rows, moves: moves, asks: c.Enabled, signIn: signIn,
 		serve: server.Config{
-			HTTP: answers, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
+			HTTP: answers, Direct: forward.Answer, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay, DrainLimit: drainLimit(signIn),
 		},
 	}, nil

@@ -52,8 +52,10 @@ type stranger struct {
 
 // CloseWrite is for net/http, which ends an answer to a body that it did not read with it, and only half a second later in
 // earnest: the client must not wait for that.
-func (s *stranger) CloseWrite() error {
-	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+func (s *stranger) CloseWrite() error { return closeWrite(s.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

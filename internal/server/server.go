@@ -54,6 +54,7 @@ func (l Listeners) Close() {
 type Config struct {
 	Listeners Listeners
 	HTTP      http.Handler
+	Direct    Direct // answers on the listener of HTTP what it knows, without net/http; nil: nothing
 	GRPC      *grpc.Server
 	Ops       http.Handler
 	Health    *Health
@@ -77,19 +78,25 @@ func Serve(ctx context.Context, c Config) error {
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	var stops []func(context.Context)
-	start := func(listener net.Listener, handler http.Handler) {
+	start := func(listener net.Listener, handler http.Handler, answer Direct) {
 		if listener == nil || handler == nil {
 			return
 		}
+		var front *direct
+		if answer != nil {
+			front = newDirect(listener, answer, c.WriteLimit, c.Log)
+			group.Go(func() error { front.run(); return nil })
+			listener = front
+		}
 		s := &http.Server{
 			Handler:           handler,
-			ReadHeaderTimeout: 5 * time.Second,
+			ReadHeaderTimeout: headLimit,
 			// From a request's beginning until its body was read, which the gate never does and the sign-in server to 64 KiB.
 			// What is not answered by then sees its context end: three calls to a provider that answers none.
 			ReadTimeout:    30 * time.Second,
-			WriteTimeout:   c.WriteLimit,    // so that nobody holds an answer by not reading it
-			IdleTimeout:    3 * time.Minute, // longer than the proxies' own, so that they close first
-			MaxHeaderBytes: 256 << 10,       // beyond the gate's limits, so that it can say why it refuses
+			WriteTimeout:   c.WriteLimit, // so that nobody holds an answer by not reading it
+			IdleTimeout:    idleLimit,
+			MaxHeaderBytes: 256 << 10, // beyond the gate's limits, so that it can say why it refuses
 			ErrorLog:       slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 
 			DisableGeneralOptionsHandler: true, // an original "OPTIONS *" is for the gate to refuse
@@ -101,12 +108,15 @@ func Serve(ctx context.Context, c Config) error {
 			return nil
 		})
 		stops = append(stops, func(ctx context.Context) {
+			if front != nil {
+				front.drain(ctx)
+			}
 			if err := s.Shutdown(ctx); err != nil {
 				_ = s.Close() // the limit is over; what is still open is cut, not answered
 			}
 		})
 	}
-	start(c.Listeners.HTTP, c.HTTP)
+	start(c.Listeners.HTTP, c.HTTP, c.Direct)
 	if c.Listeners.GRPC != nil && c.GRPC != nil {
 		group.Go(func() error { return c.GRPC.Serve(c.Listeners.GRPC) })
 		stops = append(stops, func(ctx context.Context) {
@@ -121,7 +131,7 @@ func Serve(ctx context.Context, c Config) error {
 		})
 	}
 	drained := len(stops)
-	start(c.Listeners.Ops, c.Ops)
+	start(c.Listeners.Ops, c.Ops, nil)
 
 	group.Go(func() error {
 		<-groupCtx.Done()

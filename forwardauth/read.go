@@ -1,0 +1,158 @@
+package forwardauth
+
+import (
+	"strings"
+
+	"github.com/usherauth/usher/gate"
+)
+
+const (
+	longestHead = 32 << 10 // of a request that Answer reads; a longer one is left to net/http
+	mostLines   = 256      // the same
+)
+
+// read takes a question apart that is written in the one way that proxies write it: a method that has no meaning of its own
+// to HTTP, HTTP/1.1, one Host, no body, a connection that stays open, CR LF. It is given all up to the empty line, without
+// it. Of anything else, right or wrong, it says false, and net/http decides what it is. So nothing is read here that net/http
+// would read in another way, which is what FuzzAnswer asks of it.
+func (q *question) read(head string) bool {
+	line, rest, _ := strings.Cut(head, "\r\n")
+	method, line, _ := strings.Cut(line, " ")
+	target, version, _ := strings.Cut(line, " ")
+	if version != "HTTP/1.1" || !plainMethod(method) || !plainTarget(target) {
+		return false
+	}
+	q.method, q.target = method, target
+	for rest != "" {
+		line, rest, _ = strings.Cut(rest, "\r\n")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !token(name) || len(q.lines) == mostLines {
+			return false
+		}
+		value = strings.Trim(value, " \t")
+		if !visible(value) || !q.header(name, value) {
+			return false
+		}
+	}
+	return q.host != ""
+}
+
+// header takes one header. It says no to those that change what a request or a connection is.
+func (q *question) header(name, value string) bool {
+	switch len(name) {
+	case len("Host"):
+		if same(name, "Host") {
+			if q.host != "" || !plainHost(value) {
+				return false
+			}
+			q.host = value
+			return true // net/http takes it out of the headers
+		}
+	case len("Expect"):
+		if same(name, "Expect") {
+			return false
+		}
+	case len("Trailer"):
+		if same(name, "Trailer") {
+			return false
+		}
+	case len("Connection"):
+		if same(name, "Connection") && strings.Contains(strings.ToLower(value), "close") {
+			return false
+		}
+	case len("Content-Length"):
+		if same(name, "Content-Length") && (value != "0" || len(q.values(nil, name)) > 0) { // Envoy says 0 of every check
+			return false
+		}
+	case len("Transfer-Encoding"):
+		if same(name, "Transfer-Encoding") {
+			return false
+		}
+	}
+	q.lines = append(q.lines, gate.Header{Name: name, Value: value})
+	return true
+}
+
+// plainMethod leaves out HEAD, whose answer has no body, CONNECT, TRACE, PRI and whatever else there is.
+func plainMethod(method string) bool {
+	switch method {
+	case "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return true
+	}
+	return false
+}
+
+// plainTarget reports whether this is a check's target, and one that net/url can parse: a path may have anything that can
+// be seen, but not a % that begins no two digits.
+func plainTarget(target string) bool {
+	if !strings.HasPrefix(target, prefix) || !visible(target) || strings.IndexByte(target, '\t') >= 0 { // no space gets here
+		return false
+	}
+	path, _, _ := strings.Cut(target, "?")
+	for {
+		_, after, found := strings.Cut(path, "%")
+		if !found {
+			return true
+		}
+		if len(after) < 2 || !hex(after[0]) || !hex(after[1]) {
+			return false
+		}
+		path = after
+	}
+}
+
+// plainHost reports whether this is a name or an address, with or without a port, as they are usually written.
+func plainHost(host string) bool {
+	for i := range len(host) {
+		if class[host[i]]&inHost == 0 {
+			return false
+		}
+	}
+	return host != ""
+}
+
+// token reports whether this is a header's name: RFC 9110, section 5.6.2.
+func token(name string) bool {
+	for i := range len(name) {
+		if class[name[i]]&inToken == 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// visible reports whether there is no control character but the tab.
+func visible(value string) bool {
+	for i := range len(value) {
+		if class[value[i]]&inValue == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func hex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+// Where a character may stand.
+const (
+	inToken = 1 << iota
+	inValue
+	inHost
+)
+
+var class = func() (table [256]byte) {
+	for i := range table {
+		c := byte(i)
+		if c >= 0x20 && c != 0x7f || c == '\t' {
+			table[i] |= inValue
+		}
+		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if alnum || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0 {
+			table[i] |= inToken
+		}
+		if alnum || strings.IndexByte("-._:[]", c) >= 0 {
+			table[i] |= inHost
+		}
+	}
+	return table
+}()
