@@ -139,7 +139,6 @@ func (d *direct) drain(ctx context.Context) {
 			_ = c.Conn.Close() // the limit is over: cut, not answered
 		}
 		d.mu.Unlock()
-		d.close.Do(func() { close(d.ended) })
 		<-done
 	}
 	d.cut()
