@@ -6,9 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/internal/server"
 )
 
 // inFlight is how many connections ask at once, each one question after the other.
@@ -36,17 +38,32 @@ type load struct {
 	readers  []*bufio.Reader
 }
 
-func newLoad(b *testing.B, handler http.Handler, question string) *load {
+func newLoad(b *testing.B, address, question string) *load {
 	b.Helper()
-	server := httptest.NewServer(handler)
-	b.Cleanup(server.Close)
 	l := &load{question: []byte(strings.ReplaceAll(question+"\n", "\n", "\r\n"))}
 	for range inFlight {
-		conn, r := connect(b, server.Listener.Addr().String())
+		conn, r := connect(b, address)
 		must(b, conn.SetDeadline(time.Time{}))
 		l.conns, l.readers = append(l.conns, conn), append(l.readers, r)
 	}
 	return l
+}
+
+// serve serves a handler as `usher serve` does, and says where.
+func serve(b *testing.B, handler http.Handler, direct server.Direct) (address string) {
+	b.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(b, err)
+	ctx, stop := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- server.Serve(ctx, server.Config{
+			Listeners: server.Listeners{HTTP: listener}, HTTP: handler, Direct: direct, Health: server.NewHealth(), Log: slog.New(slog.DiscardHandler),
+			DrainLimit: time.Second,
+		})
+	}()
+	b.Cleanup(func() { stop(); must(b, <-ended) })
+	return listener.Addr().String()
 }
 
 // run asks n times on each connection and says how long that took.
@@ -86,12 +103,12 @@ func readOK(r *bufio.Reader) error {
 }
 
 // BenchmarkCheck compares the gate, asked by Traefik for somebody who is signed in, with a handler that says 200 and
-// six headers, over the same loopback connections. "ratio" interleaves both, by the clock and by processor time; budget 3
+// six headers, over the same loopback connections, and with itself behind net/http. "ratio" interleaves the first two, by the clock and by processor time; budget 3
 // of perf.md wants 0.75.
 func BenchmarkCheck(b *testing.B) {
 	question := "GET /gate/traefik HTTP/1.1\nHost: gate\n" + browser + "X-Forwarded-Method: GET\nX-Forwarded-Proto: https\n" +
 		"X-Forwarded-Host: app.test\nX-Forwarded-Uri: /dashboard/projects/42?tab=members\n"
-	bare := newLoad(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	bare := newLoad(b, serve(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("X-User-Id", "u-alice")
 		header.Set("X-User-Email", "alice@app.test")
@@ -100,10 +117,11 @@ func BenchmarkCheck(b *testing.B) {
 		header.Set("X-Org-Role", "owner")
 		header.Set("X-Auth-Method", "cookie")
 		w.WriteHeader(http.StatusOK)
-	}), question)
-	gated := newLoad(b, newWorld(b).http, question)
-	for i, l := range []*load{bare, gated} {
-		b.Run([]string{"bare", "gate"}[i], func(b *testing.B) {
+	}), nil), question)
+	w := newWorld(b)
+	gated, slow := newLoad(b, serve(b, w.http, w.http.Answer), question), newLoad(b, serve(b, w.http, nil), question)
+	for i, l := range []*load{bare, gated, slow} {
+		b.Run([]string{"bare", "gate", "gate-by-net-http"}[i], func(b *testing.B) {
 			b.ReportAllocs()
 			var took time.Duration
 			for b.Loop() {
@@ -132,6 +150,21 @@ func cpuTime(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// BenchmarkAnswer is the same from bytes to bytes.
+func BenchmarkAnswer(b *testing.B) {
+	w := newWorld(b, remembering("alice"))
+	raw := []byte(strings.ReplaceAll("GET /gate/traefik HTTP/1.1\nHost: gate\n"+browser+forwardedFamily+"\n", "\n", "\r\n"))
+	raw = bytes.Replace(raw, []byte("/public"), []byte("/private"), 1)
+	var room []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		answer, _, known := w.http.Answer(b.Context(), netip.MustParseAddr(proxyAddr), raw, room[:0], false)
+		if room = answer; !known || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200")) {
+			b.Fatalf("%q", answer)
+		}
+	}
 }
 
 // BenchmarkHandler is the gate's own share: no connection, no parsing of the question, and somebody who is remembered.
