@@ -234,7 +234,7 @@ func start(w *world, r *report) {
 	w.sessions(min(w.usual, 1000))
 	var ours, empties []float64
 	self := func(f float64) float64 { return f }
-	for range 2*w.rounds + 1 {
+	for range 4*w.rounds + 1 {
 		address, other := freeAddress(w.t), freeAddress(w.t)
 		file := w.config(w.t, fmt.Sprintf("listen: { http: %q, grpc: %q, ops: off }", address, other))
 		empties = append(empties, w.firstAnswer(freeAddress(w.t), func(a string) (string, []string) { return w.empty, []string{a} }))

@@ -43,7 +43,7 @@ type direct struct {
 	mu       sync.Mutex // of conns, and of going while draining
 	conns    map[*conversation]struct{}
 	going    sync.WaitGroup
-	close    sync.Once
+	closing  sync.Once
 }
 
 func newDirect(l net.Listener, answer Direct, writeLimit time.Duration, log *slog.Logger) *direct {
@@ -112,7 +112,7 @@ func (d *direct) Accept() (net.Conn, error) {
 
 // Close is for net/http too. It calls it when it accepts nothing any more.
 func (d *direct) Close() error {
-	d.close.Do(func() { close(d.ended) })
+	d.closing.Do(func() { close(d.ended) })
 	return d.Listener.Close()
 }
 

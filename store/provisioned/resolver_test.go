@@ -22,20 +22,12 @@ import (
 
 // answering is a resolver that answers the same to all.
 type answering struct {
-	p    *gate.Principal
-	err  error
-	asOf time.Time
+	p   *gate.Principal
+	err error
 }
 
 func (a answering) Resolve(context.Context, gate.Credential) (*gate.Principal, error) {
 	return a.p, a.err
-}
-
-// dated is one that comes with an age.
-type dated struct{ answering }
-
-func (a dated) ResolveDated(context.Context, gate.Credential) (*gate.Principal, time.Time, error) {
-	return a.p, a.asOf, a.err
 }
 
 // counting is a Provisioner that only counts.
