@@ -122,6 +122,25 @@ func TestAZeroHandlerRefusesDirectly(t *testing.T) {
 	}
 }
 
+// TestAnswerAllocatesOnce, for the question itself: what is in it may outlive the check, in a log line.
+func TestAnswerAllocatesOnce(t *testing.T) {
+	if raceEnabled {
+		t.Log("the race detector empties pools at random")
+		return
+	}
+	w := newWorld(t, remembering("alice"))
+	raw := []byte(head + strings.Replace(asForwarded, "/public", "/private", 1) + strings.ReplaceAll(browser, "\n", "\r\n") + "\r\n")
+	asker, room, ctx := netip.MustParseAddr(proxyAddr), make([]byte, 0, 4096), t.Context()
+	allocs := testing.AllocsPerRun(200, func() {
+		if answer, _, _ := w.http.Answer(ctx, asker, raw, room, false); !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) {
+			t.Fatalf("%q", answer)
+		}
+	})
+	if allocs > 1 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 // single is a listener with one connection.
 type single struct {
 	conn chan net.Conn

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -170,7 +171,7 @@ func wire(c *config.Config, o Options, sessions *eventual) (app *App, err error)
 		Gate:  g,
 		store: sessions, memory: remembered, rows: rows, moves: moves, asks: c.Enabled, signIn: signIn,
 		serve: server.Config{
-			HTTP: answers, Direct: forward.Answer, GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
+			HTTP: answers, Direct: forward.Answer, Handed: countHanded(metrics), GRPC: rpc, Ops: server.Ops(health, metrics.Handler()),
 			Health: health, Log: o.Log, DrainDelay: o.DrainDelay, DrainLimit: drainLimit(signIn),
 		},
 	}, nil
@@ -284,6 +285,14 @@ func publishPool(m *telemetry.Metrics, sessions *eventual) {
 	m.Gauge("usher_store_connections_open", "Connections to the store.", func() float64 { return float64(sessions.stats().Open) })
 	m.Gauge("usher_store_connections_busy", "Connections that carry a lookup now.", func() float64 { return float64(sessions.stats().InUse) })
 	m.Gauge("usher_store_waits", "Lookups that had to wait for others since the start.", func() float64 { return float64(sessions.stats().Waits) })
+}
+
+// countHanded makes what counts the connections that were read by net/http after all.
+func countHanded(m *telemetry.Metrics) func() {
+	var handed atomic.Int64
+	m.Counter("usher_http_handed_total", "Connections on which something other than a check in its usual form was asked.",
+		func() float64 { return float64(handed.Load()) })
+	return func() { handed.Add(1) }
 }
 
 // ticketKey signs what /gate/nginx hands to /gate/nginx/answer. It comes from the secret, so that any replica reads

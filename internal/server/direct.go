@@ -30,6 +30,7 @@ const (
 type direct struct {
 	net.Listener
 	answer     Direct
+	told       func() // Config.Handed
 	writeLimit time.Duration
 	log        *slog.Logger
 
@@ -46,9 +47,9 @@ type direct struct {
 	closing  sync.Once
 }
 
-func newDirect(l net.Listener, answer Direct, writeLimit time.Duration, log *slog.Logger) *direct {
+func newDirect(l net.Listener, answer Direct, c Config) *direct {
 	d := &direct{
-		Listener: l, answer: answer, writeLimit: writeLimit, log: log, conns: make(map[*conversation]struct{}),
+		Listener: l, answer: answer, told: c.Handed, writeLimit: c.WriteLimit, log: c.Log, conns: make(map[*conversation]struct{}),
 		handed: make(chan net.Conn), failed: make(chan error, 1), ended: make(chan struct{}),
 	}
 	d.ctx, d.cut = context.WithCancel(context.Background())
@@ -250,6 +251,9 @@ func (c *conversation) hand(in []byte) bool {
 	}
 	select {
 	case c.of.handed <- &resumed{Conn: c.Conn, rest: in}:
+		if c.of.told != nil {
+			c.of.told()
+		}
 		return true
 	case <-c.of.ended:
 		return false

@@ -127,10 +127,14 @@ func isTimeout(err error) bool {
 
 // TestDirectAndNetHTTPShareAConnection: what one knows, in pieces and together, and then what the other does.
 func TestDirectAndNetHTTPShareAConnection(t *testing.T) {
-	address, s, _ := serveDirect(t, nil)
+	var handed atomic.Int64
+	address, s, _ := serveDirect(t, func(c *Config) { c.Handed = func() { handed.Add(1) } })
 	conn, r := call(t, address)
 	say(t, conn, "hello\n")
 	hears(t, r, "hello 127.0.0.1 false\n")
+	if handed.Load() != 0 {
+		t.Error("it was handed over already")
+	}
 	say(t, conn, "hello\nhello\nhel")
 	hears(t, r, "hello 127.0.0.1 false\n")
 	hears(t, r, "hello 127.0.0.1 false\n")
@@ -150,8 +154,8 @@ func TestDirectAndNetHTTPShareAConnection(t *testing.T) {
 	if response, err := http.ReadResponse(r, nil); err != nil || response.StatusCode != 400 {
 		t.Errorf("%v %v", response, err)
 	}
-	if n := s.asked.Load(); n != 5 {
-		t.Errorf("asked %d times", n)
+	if n := s.asked.Load(); n != 5 || handed.Load() != 1 {
+		t.Errorf("asked %d times, handed over %d times", n, handed.Load())
 	}
 }
 

@@ -55,6 +55,7 @@ type Config struct {
 	Listeners Listeners
 	HTTP      http.Handler
 	Direct    Direct // answers on the listener of HTTP what it knows, without net/http; nil: nothing
+	Handed    func() // hears of each connection that Direct leaves to HTTP; nil: nobody does. Called by many at once
 	GRPC      *grpc.Server
 	Ops       http.Handler
 	Health    *Health
@@ -84,7 +85,7 @@ func Serve(ctx context.Context, c Config) error {
 		}
 		var front *direct
 		if answer != nil {
-			front = newDirect(listener, answer, c.WriteLimit, c.Log)
+			front = newDirect(listener, answer, c)
 			group.Go(func() error { front.run(); return nil })
 			listener = front
 		}
