@@ -21,7 +21,7 @@ type Direct func(ctx context.Context, asker netip.Addr, in, room []byte, closing
 const (
 	headLimit = 5 * time.Second  // from a request's first byte to the end of its header
 	idleLimit = 3 * time.Minute  // longer than the proxies' own, so that they close first
-	slack     = 10 * time.Second // how much later than that a connection may end: setting a deadline for each request takes time
+	slack     = 10 * time.Second // how far a deadline may be off: setting one for each request takes time
 	usualRoom = 4 << 10          // what a connection that waits holds, twice
 )
 
@@ -232,10 +232,10 @@ func (c *conversation) readBefore(now time.Time, begun bool) bool {
 	return true
 }
 
-// write sends an answer, within the time that there is for one.
+// write sends an answer, within the time that there is for one, or up to slack less.
 func (c *conversation) write(answer []byte) bool {
-	if now := time.Now(); c.writeBy.Sub(now) < c.of.writeLimit {
-		c.writeBy = now.Add(c.of.writeLimit + min(slack, c.of.writeLimit))
+	if now := time.Now(); c.writeBy.Sub(now) < c.of.writeLimit-min(slack, c.of.writeLimit/2) {
+		c.writeBy = now.Add(c.of.writeLimit)
 		if c.SetWriteDeadline(c.writeBy) != nil {
 			return false
 		}
