@@ -111,8 +111,12 @@ func (s *besieged) forgedCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	token, signature, _ := strings.Cut(raw, ".")
+	another := "x"
+	if token[0] == 'x' { // one token of 62 begins so
+		another = "y"
+	}
 	forged := []string{
-		"", ".", token + ".", "." + signature, token + "." + strings.Repeat("A", 43) + "=", "x" + token[1:] + "." + signature, token + "." + token,
+		"", ".", token + ".", "." + signature, token + "." + strings.Repeat("A", 43) + "=", another + token[1:] + "." + signature, token + "." + token,
 		token + "." + strings.ToLower(signature), token + "." + signature + "." + signature, strings.Repeat("a", 7000), "null", "undefined", "%00", "%ff%fe",
 	}
 	for _, f := range forged {
