@@ -25,7 +25,9 @@ func TestChecksAreAnsweredDirectly(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			before := u.mustMetrics(t).sum(handed)
 			for _, q := range []request{
-				{}, {lines: []string{"Cookie: " + ada.Cookie}}, {target: "/private?a=%41&b=%zz", lines: []string{"Cookie: " + ada.Cookie}},
+				{},
+				{lines: []string{"Cookie: " + ada.Cookie}},
+				{target: "/private?a=%41&b=%zz", lines: []string{"Cookie: " + ada.Cookie}},
 				{method: "POST", lines: []string{"Cookie: " + ada.Cookie, "Origin: https://elsewhere.example", "Content-Length: 4"}, body: "body"},
 				{method: "PUT", lines: []string{"Authorization: Bearer x", "Content-Length: 4"}, body: "body"},
 				{lines: []string{"Cookie: " + ada.Cookie, "Pragma: no-cache", "Accept-Language: é", "X-Request-Id: 1"}},
