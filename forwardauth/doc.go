@@ -9,7 +9,7 @@
 // A question comes by net/http (ServeHTTP) or as bytes (Answer), which is twice as fast: question.go is what both make of it,
 // and all behind that is the same. read.go knows the one form in which proxies write a check, and leaves everything else,
 // right or wrong, to net/http. So net/http stays the definition: FuzzAnswer demands the same request and the same answer of
-// both, for any bytes, and every test that asks a Handler asks it in both ways.
+// both, for any bytes, and what the tests send (world.send) is asked in both ways.
 //
 // What every proxy lets its clients write differs, so there is one family of headers for each path and never a second
 // one to fall back to. The path is read as it came: behind /gate/envoy follows the client's own, which nothing may clean

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/usherauth/usher/gate"
 )
@@ -41,19 +42,9 @@ func (q *question) reset() {
 // values are those of all lines with this name, appended to room.
 func (q *question) values(room []string, name string) []string {
 	for i := range q.lines {
-		if line := &q.lines[i]; len(line.Name) == len(name) && same(line.Name, name) {
+		if line := &q.lines[i]; len(line.Name) == len(name) && strings.EqualFold(line.Name, name) {
 			room = append(room, line.Value)
 		}
 	}
 	return room
-}
-
-// same reports whether two names of one length differ in the case of ASCII letters only.
-func same(a, b string) bool {
-	for i := range len(a) {
-		if x, y := a[i], b[i]; x != y && (x^y != 0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
-			return false
-		}
-	}
-	return true
 }

@@ -39,35 +39,23 @@ func (q *question) read(head string) bool {
 
 // header takes one header. It says no to those that change what a request or a connection is.
 func (q *question) header(name, value string) bool {
-	switch len(name) {
-	case len("Host"):
-		if same(name, "Host") {
-			if q.host != "" || !plainHost(value) {
-				return false
-			}
-			q.host = value
-			return true // net/http takes it out of the headers
-		}
-	case len("Expect"):
-		if same(name, "Expect") {
+	switch {
+	case strings.EqualFold(name, "Host"):
+		if q.host != "" || !plainHost(value) {
 			return false
 		}
-	case len("Trailer"):
-		if same(name, "Trailer") {
+		q.host = value
+		return true // net/http takes it out of the headers
+	case strings.EqualFold(name, "Content-Length"):
+		if value != "0" || len(q.values(nil, name)) > 0 { // Envoy says 0 of every check
 			return false
 		}
-	case len("Connection"):
-		if same(name, "Connection") && strings.Contains(strings.ToLower(value), "close") {
+	case strings.EqualFold(name, "Connection"):
+		if strings.Contains(strings.ToLower(value), "close") {
 			return false
 		}
-	case len("Content-Length"):
-		if same(name, "Content-Length") && (value != "0" || len(q.values(nil, name)) > 0) { // Envoy says 0 of every check
-			return false
-		}
-	case len("Transfer-Encoding"):
-		if same(name, "Transfer-Encoding") {
-			return false
-		}
+	case strings.EqualFold(name, "Expect"), strings.EqualFold(name, "Trailer"), strings.EqualFold(name, "Transfer-Encoding"):
+		return false
 	}
 	q.lines = append(q.lines, gate.Header{Name: name, Value: value})
 	return true

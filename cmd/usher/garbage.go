@@ -10,9 +10,9 @@ import (
 
 // What is left to die before it is collected. A check leaves about a kilobyte, which Go's own target, as much again as is
 // in use, lets pile up to a few megabytes of a small heap: it would then collect dozens of times a second. Four times as
-// much saves a check three to ten percent of its time, and where there is one processor, the slowest checks are those that wait
-// for a collection. But a million sessions in memory must not be given four times theirs,
-// nor even a quarter: they are kept without pointers, so a collection costs as little with them as without.
+// much saves a check three to ten percent of its time, and where there is one processor, the slowest checks are those that
+// wait for a collection. But a million sessions in memory must not be given four times theirs, nor even a quarter: they are
+// kept without pointers, so a collection costs as little with them as without.
 const (
 	mostGarbage   = 400      // percent of what is in use
 	leastGarbage  = 10       // the same, of large heaps
