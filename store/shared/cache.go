@@ -113,7 +113,9 @@ func (c *Cache) ResolveDated(ctx context.Context, credential gate.Credential) (*
 		c.counts.bypassed.Add(1)
 		return c.ask(ctx, credential)
 	case err != nil:
-		c.counts.errors.Add(1)
+		if ctx.Err() == nil { // else it was the caller who left
+			c.counts.errors.Add(1)
+		}
 		return c.ask(ctx, credential)
 	}
 	if p, loaded := c.accept(credential, n, found, began); p != nil {

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -172,5 +173,25 @@ func TestFull(t *testing.T) {
 	r.written(t, 2)
 	if r.Stats().Refused != nil {
 		t.Errorf("stats: %+v", r.Stats())
+	}
+}
+
+// Who leaves before Redis has answered says nothing of Redis: no error is counted that an operator would look for, and in
+// a Cluster the server that does not answer stays the suspect.
+func TestWhoLeavesIsNoFault(t *testing.T) {
+	server, d := newWorld(t)
+	r := newReplica(t, server.URL(), d, nil)
+	suspected := "not answered last"
+	r.failed.Store(&suspected)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := r.Resolve(gone, gate.Proven(gate.ByCookie, "token")); !errors.Is(err, context.Canceled) {
+		t.Errorf("who left is told %v", err)
+	}
+	if s := r.Stats(); s.Errors != 0 || s.Breaker.Failures != 0 || s.Breaker.Open {
+		t.Errorf("stats: %+v", s)
+	}
+	if got := r.failed.Load(); got != &suspected {
+		t.Errorf("suspected is %q", *got)
 	}
 }

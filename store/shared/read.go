@@ -32,9 +32,9 @@ type suspect struct{ atomic.Pointer[string] }
 // read reads an entry through the breaker.
 func (c *Cache) read(ctx context.Context, n name) (found, error) {
 	var f found
-	err := c.breaker.Do(ctx, func(ctx context.Context) (err error) {
-		f, err = c.readNow(ctx, n.redis)
-		if err != nil {
+	err := c.breaker.Do(ctx, func(limited context.Context) (err error) {
+		f, err = c.readNow(limited, n.redis)
+		if err != nil && ctx.Err() == nil {
 			c.failed.Store(&n.redis)
 		}
 		return err
