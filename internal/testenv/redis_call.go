@@ -18,15 +18,24 @@ func (s *RedisServer) Address() string { return s.address() }
 // that the server answers fails the test.
 func (s *RedisServer) Call(t testing.TB, words ...string) string {
 	t.Helper()
-	answer, err := callRedis(s.address(), words...)
+	answer, err := callRedis(s.address(), words)
 	if err != nil {
 		t.Fatalf("testenv: redis: %s: %v", strings.Join(words, " "), err)
 	}
 	return answer
 }
 
-// callRedis makes a connection for one command.
-func callRedis(address string, words ...string) (string, error) {
+// Replicated is Call for a write, and waits until a replica has it. It is one thing because WAIT knows only of what its own
+// connection wrote.
+func (s *RedisServer) Replicated(t testing.TB, words ...string) {
+	t.Helper()
+	if replicas, err := callRedis(s.address(), words, []string{"WAIT", "1", "9000"}); err != nil || replicas == "0" {
+		t.Fatalf("testenv: redis: %s: %s replicas have it: %v", strings.Join(words, " "), replicas, err)
+	}
+}
+
+// callRedis makes a connection for these commands, and returns the last one's answer.
+func callRedis(address string, commands ...[]string) (answer string, err error) {
 	conn, err := net.DialTimeout("tcp", address, 2*time.Second)
 	if err != nil {
 		return "", err
@@ -35,11 +44,17 @@ func callRedis(address string, words ...string) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(conn, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+	r := bufio.NewReader(conn)
+	for _, words := range commands {
+		fmt.Fprintf(conn, "*%d\r\n", len(words))
+		for _, word := range words {
+			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+		}
+		if answer, err = readRedis(r); err != nil {
+			return "", err
+		}
 	}
-	return readRedis(bufio.NewReader(conn))
+	return answer, nil
 }
 
 func readRedis(r *bufio.Reader) (string, error) {

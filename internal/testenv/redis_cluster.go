@@ -38,7 +38,7 @@ func StartRedisCluster(t testing.TB) *RedisCluster {
 	c.await(t, c.Masters[0], c.Masters[1], c.Masters[2], c.Replica)
 	c.Replica.Call(t, "CLUSTER", "REPLICATE", c.ids[c.Masters[0]])
 	awaitRedis(t, "the replica follows", func() (bool, error) {
-		answer, err := callRedis(c.Replica.address(), "INFO", "replication")
+		answer, err := callRedis(c.Replica.address(), []string{"INFO", "replication"})
 		return strings.Contains(answer, "master_link_status:up"), err
 	})
 	return c
@@ -65,7 +65,7 @@ func (c *RedisCluster) await(t testing.TB, all ...*RedisServer) {
 	t.Helper()
 	for _, s := range all {
 		awaitRedis(t, "the Cluster is whole", func() (bool, error) {
-			answer, err := callRedis(s.address(), "CLUSTER", "INFO")
+			answer, err := callRedis(s.address(), []string{"CLUSTER", "INFO"})
 			return strings.Contains(answer, "cluster_state:ok") &&
 				strings.Contains(answer, fmt.Sprintf("cluster_known_nodes:%d\r", len(all))), err
 		})
@@ -119,7 +119,7 @@ func (c *RedisCluster) AwaitFailover(t testing.TB) {
 	t.Helper()
 	for _, s := range []*RedisServer{c.Replica, c.Masters[1], c.Masters[2]} {
 		awaitRedis(t, "the replica takes over", func() (bool, error) {
-			answer, err := callRedis(s.address(), "CLUSTER", "NODES")
+			answer, err := callRedis(s.address(), []string{"CLUSTER", "NODES"})
 			for line := range strings.Lines(answer) {
 				if strings.HasPrefix(line, c.ids[c.Replica]) && strings.Contains(line, "master") {
 					return err == nil, err

@@ -1,6 +1,11 @@
 package testenv
 
-import "testing"
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
 
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
@@ -20,6 +25,28 @@ func TestRedisCluster(t *testing.T) {
 	c.AwaitFailover(t)
 }
 
+// What Replicated has written is with the replica when it returns: not before that one goes on.
+func TestReplicated(t *testing.T) {
+	t.Parallel()
+	master := StartRedis(t, "--repl-diskless-sync-delay", "0")
+	replica := StartRedis(t, "--replicaof", strings.Replace(master.Address(), ":", " ", 1))
+	awaitRedis(t, "the replica follows", func() (bool, error) {
+		answer, err := callRedis(replica.address(), []string{"INFO", "replication"})
+		return strings.Contains(answer, "master_link_status:up"), err
+	})
+	master.Replicated(t, "SET", "a", "1")
+	var resumed atomic.Bool
+	replica.Pause()
+	time.AfterFunc(300*time.Millisecond, func() { resumed.Store(true); replica.Resume() })
+	master.Replicated(t, "SET", "a", "2")
+	if !resumed.Load() {
+		t.Error("it did not wait")
+	}
+	if got := replica.Call(t, "GET", "a"); got != "2" {
+		t.Errorf("the replica has %q", got)
+	}
+}
+
 func TestRedisSentinels(t *testing.T) {
 	t.Parallel()
 	s := StartRedisSentinels(t)
@@ -35,7 +62,7 @@ func TestRedisSentinels(t *testing.T) {
 	}
 	second.Call(t, "SET", "a", "2")
 	awaitRedis(t, "the old master follows", func() (bool, error) {
-		answer, err := callRedis(first.address(), "GET", "a")
+		answer, err := callRedis(first.address(), []string{"GET", "a"})
 		return answer == "2", err
 	})
 	second.Kill()

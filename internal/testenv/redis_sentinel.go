@@ -27,7 +27,7 @@ func StartRedisSentinels(t testing.TB) *RedisSentinels {
 	s.Servers[0] = StartRedis(t, "--repl-diskless-sync-delay", "0")
 	s.Servers[1] = StartRedis(t, "--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 "+strconv.Itoa(s.Servers[0].port))
 	awaitRedis(t, "the replica follows", func() (bool, error) {
-		answer, err := callRedis(s.Servers[1].address(), "INFO", "replication")
+		answer, err := callRedis(s.Servers[1].address(), []string{"INFO", "replication"})
 		return strings.Contains(answer, "master_link_status:up"), err
 	})
 	for i := range s.ports {
@@ -36,7 +36,7 @@ func StartRedisSentinels(t testing.TB) *RedisSentinels {
 	}
 	for _, port := range s.ports {
 		awaitRedis(t, "the Sentinels know each other", func() (bool, error) {
-			answer, err := callRedis(sentinelAddress(port), "SENTINEL", "MASTER", sentinelMaster)
+			answer, err := callRedis(sentinelAddress(port), []string{"SENTINEL", "MASTER", sentinelMaster})
 			return strings.Contains(answer, "num-other-sentinels\n2\n") && strings.Contains(answer, "num-slaves\n1\n"), err
 		})
 	}
@@ -75,7 +75,7 @@ func (s *RedisSentinels) URL() string {
 // Master asks the Sentinels who the master is.
 func (s *RedisSentinels) Master(t testing.TB) *RedisServer {
 	t.Helper()
-	answer, err := callRedis(sentinelAddress(s.ports[0]), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelMaster)
+	answer, err := callRedis(sentinelAddress(s.ports[0]), []string{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelMaster})
 	if err != nil {
 		t.Fatalf("testenv: redis: %v", err)
 	}
@@ -93,7 +93,7 @@ func (s *RedisSentinels) Master(t testing.TB) *RedisServer {
 // about ten seconds.
 func (s *RedisSentinels) Paired() bool {
 	for _, port := range s.ports {
-		answer, err := callRedis(sentinelAddress(port), "SENTINEL", "REPLICAS", sentinelMaster)
+		answer, err := callRedis(sentinelAddress(port), []string{"SENTINEL", "REPLICAS", sentinelMaster})
 		if err != nil || !strings.Contains(answer, "\nflags\nslave\n") || !strings.Contains(answer, "\nmaster-link-status\nok\n") {
 			return false
 		}
@@ -104,7 +104,7 @@ func (s *RedisSentinels) Paired() bool {
 // Failover makes the replica the master, as an operator would, while both live.
 func (s *RedisSentinels) Failover(t testing.TB) {
 	t.Helper()
-	if _, err := callRedis(sentinelAddress(s.ports[0]), "SENTINEL", "FAILOVER", sentinelMaster); err != nil {
+	if _, err := callRedis(sentinelAddress(s.ports[0]), []string{"SENTINEL", "FAILOVER", sentinelMaster}); err != nil {
 		t.Fatalf("testenv: redis: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func (s *RedisSentinels) Monitor(t testing.TB, server *RedisServer) {
 			{"SENTINEL", "REMOVE", sentinelMaster},
 			{"SENTINEL", "MONITOR", sentinelMaster, "127.0.0.1", strconv.Itoa(server.port), "2"},
 		} {
-			if _, err := callRedis(sentinelAddress(port), words...); err != nil {
+			if _, err := callRedis(sentinelAddress(port), words); err != nil {
 				t.Fatalf("testenv: redis: %v", err)
 			}
 		}
@@ -130,12 +130,12 @@ func (s *RedisSentinels) AwaitMaster(t testing.TB, server *RedisServer) {
 	t.Helper()
 	for _, port := range s.ports {
 		awaitRedis(t, "the Sentinels name the new master", func() (bool, error) {
-			answer, err := callRedis(sentinelAddress(port), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelMaster)
+			answer, err := callRedis(sentinelAddress(port), []string{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelMaster})
 			return strings.HasSuffix(answer, "\n"+strconv.Itoa(server.port)), err
 		})
 	}
 	awaitRedis(t, "the new master takes writes", func() (bool, error) {
-		answer, err := callRedis(server.address(), "ROLE")
+		answer, err := callRedis(server.address(), []string{"ROLE"})
 		return strings.HasPrefix(answer, "master\n"), err
 	})
 }

@@ -35,8 +35,7 @@ func TestSentinel(t *testing.T) {
 	t.Parallel()
 	set := testenv.StartRedisSentinels(t)
 	first, second := set.Servers[0], set.Servers[1]
-	first.Call(t, "SET", prefix+"token", value("token"))
-	first.Call(t, "WAIT", "1", "0")
+	first.Replicated(t, "SET", prefix+"token", value("token"))
 	s := open(t, redis.Config{URL: set.URL(), Prefix: prefix})
 	n := listen(t, s)
 	n.complete(t, 5*time.Second)
@@ -55,8 +54,7 @@ func TestSentinel(t *testing.T) {
 	for !strings.Contains(first.Call(t, "INFO", "replication"), "master_link_status:up") {
 		time.Sleep(20 * time.Millisecond)
 	}
-	second.Call(t, "SET", prefix+"later", value("later"))
-	second.Call(t, "WAIT", "1", "0")
+	second.Replicated(t, "SET", prefix+"later", value("later"))
 	since = time.Now()
 	second.Kill()
 	n.incomplete(t, since, prompt)
