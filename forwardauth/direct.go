@@ -29,7 +29,7 @@ func (h *Handler) Answer(ctx context.Context, asker netip.Addr, in, room []byte,
 		return room, 0, false
 	}
 	out, ok := h.answer(c)
-	answer = h.dates.appendReply(room, out, closing)
+	answer = h.dates.appendReply(room, out, c.method == http.MethodHead, closing)
 	if ok {
 		h.end(c)
 	}
@@ -38,18 +38,16 @@ func (h *Handler) Answer(ctx context.Context, asker netip.Addr, in, room []byte,
 
 var endOfHead = []byte("\r\n\r\n")
 
-// begins reports whether this may become a check: its target is looked at as soon as it is there.
+// begins reports whether this may become a check. Its target is looked at as soon as it is there.
 func begins(in []byte) bool {
-	if i := bytes.IndexByte(in, ' '); i >= 0 {
-		target := in[i+1:]
-		n := min(len(target), len(prefix))
-		return string(target[:n]) == prefix[:n]
-	}
-	return len(in) <= len("OPTIONS")
+	method, target, whole := bytes.Cut(in, []byte(" "))
+	n := min(len(target), len(prefix))
+	return (plainMethod(string(method)) || !whole && len(method) == 0) && string(target[:n]) == prefix[:n]
 }
 
-// appendReply writes a reply as net/http would, but for the order of the lines.
-func (d *dates) appendReply(b []byte, out reply, closing bool) []byte {
+// appendReply writes a reply as net/http would, but for the order of the lines. That to a HEAD is its head, which says
+// nothing of a length.
+func (d *dates) appendReply(b []byte, out reply, head, closing bool) []byte {
 	out = out.settled()
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(out.status), 10)
@@ -64,6 +62,9 @@ func (d *dates) appendReply(b []byte, out reply, closing bool) []byte {
 	b = append(append(b, "\r\nDate: "...), d.now()...)
 	if closing {
 		b = append(b, "\r\nConnection: close"...)
+	}
+	if head {
+		return append(b, "\r\n\r\n"...)
 	}
 	b = append(b, "\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(out.body)), 10)

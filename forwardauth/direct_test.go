@@ -28,9 +28,11 @@ var asForwarded = strings.ReplaceAll(forwardedFamily, "\n", "\r\n")
 
 // strange are requests that Answer leaves to net/http, for each of its conditions one.
 var strange = map[string]string{
-	"HEAD":                      "HEAD /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
-	"another method":            "PROPFIND /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
-	"lower case":                "get /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
+	"CONNECT":                   "CONNECT /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
+	"no method":                 " /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
+	"no method's character":     "G(T /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
+	"a long method":             "SUBSCRIBETOMANYTHINGS /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
+	"a long method, not all":    "SUBSCRIBETOMANYTHINGS",
 	"HTTP/1.0":                  "GET /gate/traefik HTTP/1.0\r\nHost: gate\r\n\r\n",
 	"HTTP/2":                    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	"a space more":              "GET  /gate/traefik HTTP/1.1\r\nHost: gate\r\n\r\n",
@@ -87,6 +89,9 @@ func TestWhatIsUsualIsAnsweredDirectly(t *testing.T) {
 		"nginx":              "GET /gate/nginx HTTP/1.1\r\nHost: usher\r\n" + strings.ReplaceAll(originalFamily, "\n", "\r\n") + "cookie: session=alice\r\n\r\n",
 		"Envoy, of a POST":   "POST /gate/envoy/public/x?a=%zz HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\ncontent-length: 0\r\ncookie: session=alice\r\n\r\n",
 		"Caddy, a WebSocket": strings.Replace(head, "traefik", "caddy?x", 1) + asForwarded + "Connection: Upgrade\r\nUpgrade: websocket\r\nCookie: session=alice\r\n\r\n",
+		"Envoy, of a HEAD":   "HEAD /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\ncontent-length: 0\r\n\r\n",
+		"Envoy, of WebDAV":   "PROPFIND /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\ncontent-length: 0\r\n\r\n",
+		"in lower case":      "get /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\n\r\n",
 		"HAProxy":            strings.Replace(head, "traefik", "haproxy", 1) + asForwarded + "Cookie: session=alice\r\n\r\n",
 	} {
 		w := newWorld(t)
@@ -215,9 +220,14 @@ func FuzzAnswer(f *testing.F) {
 		l.conn <- from{served}
 		wrote := make(chan error, 1)
 		go func() { _, err := client.Write(raw[:taken]); wrote <- err }()
-		theirs := read(t, bufio.NewReader(client))
+		method, _, _ := strings.Cut(string(raw), " ")
+		theirs := read(t, bufio.NewReader(client), method)
 		must(t, <-wrote)
-		ours := read(t, bufio.NewReader(bytes.NewReader(answer)))
+		rest := bufio.NewReader(bytes.NewReader(answer))
+		ours := read(t, rest, method)
+		if _, err := rest.ReadByte(); err == nil {
+			t.Errorf("more than one answer: %q", answer)
+		}
 		ours.header.Del("Date")
 		theirs.header.Del("Date")
 		if ours.close || theirs.close || ours.status != theirs.status || ours.body != theirs.body || !maps.EqualFunc(ours.header, theirs.header, slices.Equal) {
@@ -266,9 +276,9 @@ type said struct {
 	close  bool
 }
 
-func read(t *testing.T, r *bufio.Reader) said {
+func read(t *testing.T, r *bufio.Reader, method string) said {
 	t.Helper()
-	response, err := http.ReadResponse(r, nil)
+	response, err := http.ReadResponse(r, &http.Request{Method: method})
 	must(t, err)
 	body, err := io.ReadAll(response.Body)
 	must(t, err)

@@ -1,6 +1,7 @@
 package forwardauth
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/usherauth/usher/gate"
@@ -9,10 +10,12 @@ import (
 const (
 	longestHead = 32 << 10 // of a request that Answer reads; a longer one is left to net/http
 	mostLines   = 256      // the same
+
+	longestMethod = 20 // the same; UPDATEREDIRECTREF is the longest that is registered
 )
 
-// read takes a question apart that is written in the one way that proxies write it: a method that has no meaning of its own
-// to HTTP, HTTP/1.1, one Host, no body, a connection that stays open, CR LF. It is given all up to the empty line, without
+// read takes a question apart that is written in the one way that proxies write it: HTTP/1.1, one Host, no body, a
+// connection that stays open, CR LF. It is given all up to the empty line, without
 // it. Of anything else, right or wrong, it says false, and net/http decides what it is. So nothing is read here that net/http
 // would read in another way, which is what FuzzAnswer asks of it.
 func (q *question) read(head string) bool {
@@ -61,13 +64,9 @@ func (q *question) header(name, value string) bool {
 	return true
 }
 
-// plainMethod leaves out HEAD, whose answer has no body, CONNECT, TRACE, PRI and whatever else there is.
+// plainMethod leaves out CONNECT, whose target is another thing. Envoy asks with the client's method, whatever that is.
 func plainMethod(method string) bool {
-	switch method {
-	case "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
-		return true
-	}
-	return false
+	return method != http.MethodConnect && len(method) <= longestMethod && token(method)
 }
 
 // plainTarget reports whether this is a check's target, and one that net/url can parse: a path may have anything that can
@@ -99,7 +98,7 @@ func plainHost(host string) bool {
 	return host != ""
 }
 
-// token reports whether this is a header's name: RFC 9110, section 5.6.2.
+// token reports whether this is a method, or a header's name: RFC 9110, section 5.6.2.
 func token(name string) bool {
 	for i := range len(name) {
 		if class[name[i]]&inToken == 0 {
