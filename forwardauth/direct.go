@@ -13,14 +13,14 @@ import (
 
 // Answer is ServeHTTP for whoever reads connections without net/http, which takes three times as long as the gate itself.
 // It appends the answer to the request that in begins with to room, and says how many bytes of in were that request: none
-// is yet to be answered when it is not all there. When it does not know what in begins with, which is said as early as that can
-// be seen, net/http is to read the connection from there on; nothing was answered then.
+// is yet to be answered when it is not all there. When it does not know what in begins with, which is said early where the target
+// or the end of a line shows it, net/http is to read the connection from there on; nothing was answered then.
 //
 // Closing is for a connection that is closed after this answer; the answer says so.
 func (h *Handler) Answer(ctx context.Context, asker netip.Addr, in, room []byte, closing bool) (answer []byte, taken int, known bool) {
 	end := bytes.Index(in, endOfHead)
 	if end < 0 {
-		return room, 0, len(in) < longestHead && begins(in)
+		return room, 0, len(in) < longestHead && begins(in) && plainLines(in)
 	}
 	c := h.begin()
 	c.ctx, c.asker = ctx, asker
@@ -43,6 +43,20 @@ func begins(in []byte) bool {
 	method, target, whole := bytes.Cut(in, []byte(" "))
 	n := min(len(target), len(prefix))
 	return (plainMethod(string(method)) || !whole && len(method) == 0) && string(target[:n]) == prefix[:n]
+}
+
+// plainLines reports whether all that have ended ended in CR LF: net/http sees a head's end in less.
+func plainLines(in []byte) bool {
+	for {
+		line, rest, ended := bytes.Cut(in, []byte("\n"))
+		if !ended {
+			return true
+		}
+		if len(line) == 0 || line[len(line)-1] != '\r' {
+			return false
+		}
+		in = rest
+	}
 }
 
 // appendReply writes a reply as net/http would, but for the order of the lines. That to a HEAD is its head, which says

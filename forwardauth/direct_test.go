@@ -53,7 +53,8 @@ var strange = map[string]string{
 	"chunks":                    head + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	"identity":                  head + "transfer-encoding: identity\r\n\r\n",
 	"trailers":                  head + "Trailer: X-User-Id\r\n\r\n",
-	"an expectation":            head + "Expect: 100-continue\r\n\r\n",
+	"an expectation":            head + "Expect: 200-ok\r\n\r\n",
+	"two expectations":          head + "Expect: 100-continue\r\nExpect: 200-ok\r\n\r\n",
 	"the last one":              head + "Connection: keep-alive, Close\r\n\r\n",
 	"a line without colon":      head + "X-User-Id\r\n\r\n",
 	"a line without name":       head + ": x\r\n\r\n",
@@ -62,6 +63,9 @@ var strange = map[string]string{
 	"a line that begins so":     "GET /gate/traefik HTTP/1.1\r\n Host: gate\r\n\r\n",
 	"a line feed alone":         head + "Accept: a\nX-User-Id: b\r\n\r\n",
 	"a carriage return alone":   head + "Accept: a\rb\r\n\r\n",
+	"line feeds alone":          strings.ReplaceAll(head, "\r", "") + "\n",
+	"the last one alone":        head + "\n",
+	"the last but one alone":    head + "Accept: a\n\r\n",
 	"a null":                    head + "Accept: a\x00b\r\n\r\n",
 	"letters that are not":      head + "X-Üser: b\r\n\r\n",
 	"a request behind an empty": "\r\n" + head + "\r\n",
@@ -92,6 +96,7 @@ func TestWhatIsUsualIsAnsweredDirectly(t *testing.T) {
 		"Envoy, of a HEAD":   "HEAD /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\ncontent-length: 0\r\n\r\n",
 		"Envoy, of WebDAV":   "PROPFIND /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\ncontent-length: 0\r\n\r\n",
 		"in lower case":      "get /gate/envoy/public HTTP/1.1\r\nhost: app.test\r\nx-forwarded-proto: https\r\n\r\n",
+		"Traefik, of a file": head + asForwarded + "Expect: 100-Continue\r\n\r\n",
 		"HAProxy":            strings.Replace(head, "traefik", "haproxy", 1) + asForwarded + "Cookie: session=alice\r\n\r\n",
 	} {
 		w := newWorld(t)

@@ -57,7 +57,11 @@ func (q *question) header(name, value string) bool {
 		if strings.Contains(strings.ToLower(value), "close") {
 			return false
 		}
-	case strings.EqualFold(name, "Expect"), strings.EqualFold(name, "Trailer"), strings.EqualFold(name, "Transfer-Encoding"):
+	case strings.EqualFold(name, "Expect"):
+		if !strings.EqualFold(value, "100-continue") { // this is a client's, said on; it means nothing without a body
+			return false
+		}
+	case strings.EqualFold(name, "Trailer"), strings.EqualFold(name, "Transfer-Encoding"):
 		return false
 	}
 	q.lines = append(q.lines, gate.Header{Name: name, Value: value})

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/usherauth/usher/internal/testenv"
@@ -40,6 +41,15 @@ func TestChecksAreAnsweredDirectly(t *testing.T) {
 				if x.Status != 200 && x.Status != 401 && x.Status != 403 && x.Status != 302 {
 					t.Errorf("%+v: status %d", q, x.Status)
 				}
+			}
+			upload, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.address+"/private", strings.NewReader("body"))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			upload.Header = http.Header{"Cookie": {ada.Cookie}, "Expect": {"100-continue"}} // as curl asks before it sends a file
+			if response, err := http.DefaultClient.Do(upload); err != nil || response.Body.Close() != nil || response.StatusCode != 200 {
+				t.Errorf("an upload: %v, %v", response, err)
 			}
 			if n := u.mustMetrics(t).sum(handed) - before; n != 0 {
 				t.Errorf("%v connections were read by net/http", n)

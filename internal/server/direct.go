@@ -158,8 +158,8 @@ type conversation struct {
 	of    *direct
 	state atomic.Int32
 
-	readBy, writeBy time.Time // deadlines that are set, of waiting and of writing
-	timed           bool      // a request has begun, and its rest has a deadline of its own
+	readBy, writeBy time.Time // deadlines that are set
+	timed           bool      // readBy is that of the rest of the request that has begun
 }
 
 // serve answers until the connection ends or is net/http's.
@@ -209,7 +209,7 @@ func (c *conversation) serve() (handed bool) {
 			if out = answer; !c.write(out) || closing {
 				return false
 			}
-			in = in[:copy(in, in[taken:])]
+			in, c.timed = in[:copy(in, in[taken:])], false
 		}
 		if err != nil {
 			return false // gone, or late
@@ -221,12 +221,10 @@ func (c *conversation) serve() (handed bool) {
 func (c *conversation) readBefore(now time.Time, begun bool) bool {
 	switch {
 	case begun && !c.timed: // from now on, and not longer with each byte
-		c.timed = true
-		return c.SetReadDeadline(now.Add(headLimit)) == nil
-	case begun:
-		return true
-	case c.timed || c.readBy.Sub(now) < idleLimit:
-		c.timed, c.readBy = false, now.Add(idleLimit+slack)
+		c.timed, c.readBy = true, now.Add(headLimit)
+		return c.SetReadDeadline(c.readBy) == nil
+	case !begun && c.readBy.Sub(now) < idleLimit:
+		c.readBy = now.Add(idleLimit + slack)
 		return c.SetReadDeadline(c.readBy) == nil
 	}
 	return true

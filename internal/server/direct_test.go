@@ -251,6 +251,34 @@ func TestWhatTakesTooLongIsCut(t *testing.T) {
 	}
 }
 
+// TestNobodyKeepsNetHTTPFromEnding: who does not read his answers holds up the end, and nobody else.
+func TestNobodyKeepsNetHTTPFromEnding(t *testing.T) {
+	address, s, stop := serveDirect(t, func(c *Config) { c.DrainLimit = 3 * time.Second })
+	deaf, _ := call(t, address)
+	go func() {
+		for err := error(nil); err == nil; {
+			_, err = io.WriteString(deaf, strings.Repeat("hello\n", 1000))
+		}
+	}()
+	for before := int64(-1); before != s.asked.Load(); time.Sleep(500 * time.Millisecond) { // until nothing moves any more
+		before = s.asked.Load()
+	}
+	idle, r := call(t, address)
+	say(t, idle, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+	if response, err := http.ReadResponse(r, nil); err != nil || response.Body.Close() != nil {
+		t.Fatal(err)
+	}
+	start, ended := time.Now(), make(chan error, 1)
+	go func() { ended <- stop() }()
+	ends(t, r)
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("net/http's connection ended after %v", took)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWhoDoesNotListenIsLeftByDirect is as for net/http.
 func TestWhoDoesNotListenIsLeftByDirect(t *testing.T) {
 	address, s, _ := serveDirect(t, func(c *Config) { c.WriteLimit = 100 * time.Millisecond })
@@ -339,10 +367,18 @@ func TestDirectWaitsForNobodyForEver(t *testing.T) {
 				t.Errorf("%q: ended after %v, want %v", what, got, want)
 			}
 		}
-		// A connection that is used does not end.
+		// Nor does a connection end that is used, even where no read ends with a request.
 		client, served := net.Pipe()
 		l.conns <- served
 		r := bufio.NewReader(client)
+		say(t, client, "hel")
+		for range 20 {
+			time.Sleep(time.Second)
+			say(t, client, "lo\nhel")
+			hears(t, r, "hello invalid IP false\n")
+		}
+		say(t, client, "lo\n")
+		hears(t, r, "hello invalid IP false\n")
 		for range 20 {
 			say(t, client, "hello\n")
 			hears(t, r, "hello invalid IP false\n")

@@ -110,6 +110,7 @@ func Serve(ctx context.Context, c Config) error {
 		})
 		stops = append(stops, func(ctx context.Context) {
 			if front != nil {
+				s.SetKeepAlivesEnabled(false) // at once, as Shutdown would: drain may take all the time there is
 				front.drain(ctx)
 			}
 			if err := s.Shutdown(ctx); err != nil {
