@@ -1,18 +1,24 @@
 package testenv
 
 import (
-	"crypto/rand"
+	"errors"
 	"fmt"
-	"math/big"
+	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 )
 
-// FreePort returns a TCP port nothing listens on, and never the same one twice in a process.
+// FreePort returns a TCP port nothing listens on, and never the same one twice: not in this process, nor in another one of
+// this user's while this one lives. Packages are tested side by side, and between this call and the server's start a port
+// belongs to nobody else.
 //
 // It stays out of the range from which the kernel picks ports for outgoing connections: a port from there can be taken
-// between this call and the server's start. Prefer listening on port 0 where the server can say what it got.
+// meanwhile. Prefer listening on port 0 where the server can say what it got.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	port, err := freePort()
@@ -22,25 +28,59 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
-// handedOut belongs to the process because ports do.
-var handedOut sync.Map
+const (
+	lowestPort = 20_000
+	blockSize  = 50 // ports
+	blocks     = 240
+)
+
+// ports are those of the block that this process has taken last.
+var ports struct {
+	sync.Mutex
+	next, end int
+	held      []*os.File // blocks, until the process ends
+}
 
 func freePort() (int, error) {
-	const lowest, count = 20_000, 12_000
-	for range 200 {
-		n, err := rand.Int(rand.Reader, big.NewInt(count))
-		if err != nil {
-			return 0, err
+	ports.Lock()
+	defer ports.Unlock()
+	for {
+		if ports.next == ports.end {
+			block, file, err := takeBlock()
+			if err != nil {
+				return 0, err
+			}
+			ports.held = append(ports.held, file)
+			ports.next = lowestPort + block*blockSize
+			ports.end = ports.next + blockSize
 		}
-		port := lowest + int(n.Int64())
-		if _, taken := handedOut.LoadOrStore(port, true); taken {
-			continue
+		port := ports.next
+		ports.next++
+		if listener, err := net.Listen("tcp4", fmt.Sprintf(":%d", port)); err == nil {
+			return port, listener.Close()
 		}
-		listener, err := net.Listen("tcp4", fmt.Sprintf(":%d", port))
-		if err != nil {
-			continue
-		}
-		return port, listener.Close()
 	}
-	return 0, fmt.Errorf("testenv: no free port between %d and %d", lowest, lowest+count)
+}
+
+// takeBlock takes ports that no process has which is alive: whoever has a block holds the lock of its file.
+func takeBlock() (int, *os.File, error) {
+	dir := filepath.Join(os.TempDir(), "usher-ports-"+strconv.Itoa(os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return 0, nil, fmt.Errorf("testenv: %w", err)
+	}
+	for _, block := range rand.Perm(blocks) {
+		file, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(block)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return 0, nil, fmt.Errorf("testenv: %w", err)
+		}
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is an int
+		if err == nil {
+			return block, file, nil
+		}
+		_ = file.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return 0, nil, fmt.Errorf("testenv: %w", err)
+		}
+	}
+	return 0, nil, errors.New("testenv: other processes have all ports")
 }
