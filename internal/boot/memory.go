@@ -64,8 +64,7 @@ func newMemory(c *config.Config, next gate.Resolver, log *slog.Logger, metrics *
 		}
 	}
 	if len(names) == 0 && c.Enabled {
-		log.Warn("revocation: ttl-bound; this kind of store cannot tell what changes in it, so answers are remembered for cache.ttl_unnotified only",
-			"ttl_unnotified", c.Cache.TTLUnnotified.String())
+		m.Revocation() // says so: nobody else will, and nothing changes it
 	}
 	m.publish(metrics)
 	return m, nil

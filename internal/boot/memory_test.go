@@ -2,10 +2,38 @@ package boot
 
 import (
 	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/usherauth/usher/config"
+	"github.com/usherauth/usher/gate"
+	"github.com/usherauth/usher/gate/gatetest"
+	"github.com/usherauth/usher/internal/telemetry"
 )
+
+// TestTTLBoundIsSaidOnce of a store that never tells what changes, whoever asks for it later.
+func TestTTLBoundIsSaidOnce(t *testing.T) {
+	c := config.Default()
+	c.BetterAuth.Secret = config.NewSecret("a secret that is long enough to be one")
+	c.Store.URL = config.NewURL("https://app.example.com/api/auth")
+	var log bytes.Buffer
+	m, err := newMemory(c, gatetest.NewResolver(nil), slog.New(slog.NewTextHandler(&log, nil)), telemetry.NewMetrics("v", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	if n := strings.Count(log.String(), "revocation: ttl-bound"); n != 1 {
+		t.Errorf("said %d times at the start:\n%s", n, log.String())
+	}
+	_, _ = m.Resolve(t.Context(), gate.Proven(gate.ByCookie, "token"))
+	if r := m.Revocation(); r.Notified {
+		t.Error("changes are told")
+	}
+	if n := strings.Count(log.String(), "revocation: ttl-bound"); n != 1 {
+		t.Errorf("said %d times in the end:\n%s", n, log.String())
+	}
+}
 
 // TestSharedKey: replicas share what they remember only if they read the same storage in the same way. A staging copy of
 // the database under the same secret, or the database that was left for another one, must not speak for it: what is

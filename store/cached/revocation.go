@@ -39,7 +39,7 @@ func (r Revocation) String() string {
 		return "notified"
 	}
 	if len(r.Channels) == 0 {
-		return "ttl-bound: nothing watches the store"
+		return "ttl-bound: this kind of store cannot tell what changes in it"
 	}
 	var b strings.Builder
 	b.WriteString("ttl-bound")

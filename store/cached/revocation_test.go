@@ -195,7 +195,7 @@ func TestNothingWatches(t *testing.T) {
 		for range 3 {
 			want(t, c, token, "Ada")
 		}
-		h.want(t, "ttl-bound: nothing watches the store")
+		h.want(t, "ttl-bound: this kind of store cannot tell what changes in it")
 	})
 }
 
@@ -238,7 +238,7 @@ func TestWhoListensMayAsk(t *testing.T) {
 	c = open(t, newSource(map[string]*gate.Principal{token: person("Ada")}), config)
 	n = c.Channel("test")
 	n.Complete(time.Now())
-	h.want(t, "notified", "notified", "ttl-bound: test: at once", "ttl-bound: nothing watches the store")
+	h.want(t, "notified", "notified", "ttl-bound: test: at once", "ttl-bound: this kind of store cannot tell what changes in it")
 }
 
 // TestAListenerThatPanics harms whoever noticed, not the next one.
