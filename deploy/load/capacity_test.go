@@ -54,7 +54,7 @@ func figuresOf(t testing.TB, page string) planned {
 		must(t, err)
 		p[m[1]] = value
 	}
-	for _, name := range []string{"check_10k", "check_100k", "check_1m", "lookup", "lookup_redis", "shared_redis", "miss", "miss_shared", "session", "idle", "busy", "pause"} {
+	for _, name := range []string{"check_10k", "check_100k", "check_1m", "lookup", "lookup_redis", "shared_redis", "miss", "miss_shared", "session", "idle", "busy", "pause", "changes"} {
 		if p[name] <= 0 {
 			t.Fatalf("%s has no figure %s", capacityPage, name)
 		}
@@ -90,15 +90,24 @@ type tier struct {
 	redis      float64 // its processors
 }
 
+// lives is for how many seconds an answer counts: until it is as old as it may be, or until a notice falls into one of the
+// places of what it depends on, be it about somebody else. That is a session, a user and an organization, in store/cached's
+// 2²⁰ places. Somebody who signs in and out is told twice.
+func (p planned) lives(sessions, ttl float64) float64 {
+	ended := 2 * sessions / (p["changes"] * 3600) * 3 / (1 << 20) // a second
+	return -math.Expm1(-ended*ttl) / ended
+}
+
 // tier finds the least number of replicas that suffices. Somebody's requests are strangers to each other, so one that comes
-// to a replica every d seconds on average finds its session gone in one of 1 + ttl ÷ d cases.
+// to a replica every d seconds on average finds its session gone in one of 1 + lives ÷ d cases.
 func (p planned) tier(route string, checks, ttl float64) (t tier) {
 	sessions := checks * p["pause"]
-	once := checks / (1 + ttl/p["pause"]) // misses a second, if there were one memory
+	lives := p.lives(sessions, ttl)
+	once := checks / (1 + lives/p["pause"]) // misses a second, if there were one memory
 	for t.replicas = 2; ; t.replicas++ {
 		misses, miss, share := once, p["miss"], 1/t.replicas
 		if route != affine {
-			misses, share = checks/(1+ttl/(p["pause"]*t.replicas)), 1
+			misses, share = checks/(1+lives/(p["pause"]*t.replicas)), 1
 		}
 		t.lookups = misses
 		if route == sharing {

@@ -73,7 +73,7 @@ func New(next gate.Resolver, c Config) *Cache {
 	}
 	c.TTLUnnotified = min(c.TTLUnnotified, c.TTL)
 	cache := &Cache{
-		next: next, config: c, start: c.Now(),
+		next: next, config: c, start: c.Now(), marks: newMarks(),
 		slots: make(chan struct{}, c.Lookups), lookups: make(map[store.Tag]*lookup),
 	}
 	cache.until.Store(never)

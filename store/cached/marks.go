@@ -13,15 +13,19 @@ import (
 type marks struct {
 	last atomic.Uint64 // number of the latest notice
 	all  atomic.Uint64 // number of the latest one about everything
-	of   [places]atomic.Uint64
+	of   *[places]atomic.Uint64
 }
 
-const places = 1 << 16
+// places are so many that a hundred notices a second about others end an answer in half an hour, and a thousand in minutes.
+// They are 8 MB of address space, of which a page is memory once a notice has fallen into it.
+const places = 1 << 20
+
+func newMarks() marks { return marks{of: new([places]atomic.Uint64)} }
 
 // place is where a tag leaves its mark.
-type place uint16
+type place uint32
 
-func placeOf(t store.Tag) place { return place(binary.BigEndian.Uint16(t[:])) }
+func placeOf(t store.Tag) place { return place(binary.BigEndian.Uint32(t[:]) % places) }
 
 func placesOf(tags []store.Tag) []place {
 	at := make([]place, len(tags))

@@ -15,7 +15,7 @@ import (
 //	loaded   8 bytes  when it began, as Cache.since
 //	ends     8 bytes  when the session ends, in nanoseconds since 1970: see endOf
 //	places   2 bytes  how many there are
-//	         2 bytes  each, what the answer depends on
+//	         4 bytes  each, what the answer depends on
 //	packed            the principal; empty: nobody
 //
 // All numbers are little-endian.
@@ -38,7 +38,7 @@ func newRecord(began uint64, loaded, ends int64, at []place, p *gate.Principal) 
 	b = binary.LittleEndian.AppendUint64(b, uint64(ends))    //nolint:gosec // the same bits come back
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(at))) //nolint:gosec // mostPlaces
 	for _, place := range at {
-		b = binary.LittleEndian.AppendUint16(b, uint16(place))
+		b = binary.LittleEndian.AppendUint32(b, uint32(place))
 	}
 	if p != nil {
 		b = store.AppendPacked(b, p)
@@ -78,7 +78,7 @@ func (r record) ends() int64   { return int64(binary.LittleEndian.Uint64(r[16:])
 func (r record) places() int   { return int(binary.LittleEndian.Uint16(r[24:])) }
 
 // packed is the principal; empty: nobody.
-func (r record) packed() []byte { return r[recordHead+2*r.places():] }
+func (r record) packed() []byte { return r[recordHead+4*r.places():] }
 
 // counts reports whether an answer is young enough and nothing it depends on has changed.
 func (r record) counts(m *marks, since int64, limit time.Duration) bool {
@@ -93,7 +93,7 @@ func (r record) changed(m *marks) bool {
 		return true
 	}
 	for i := range r.places() {
-		if m.of[binary.LittleEndian.Uint16(r[recordHead+2*i:])].Load() > began {
+		if m.of[binary.LittleEndian.Uint32(r[recordHead+4*i:])].Load() > began {
 			return true
 		}
 	}

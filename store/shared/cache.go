@@ -73,7 +73,7 @@ func New(next gate.Resolver, c Config) (*Cache, error) {
 		return nil, errors.New("shared: TTL is required")
 	}
 	cache := &Cache{
-		next: next, config: c, slack: slack, start: time.Now(),
+		next: next, config: c, slack: slack, start: time.Now(), marks: newMarks(),
 		names: newNames(c.Key), script: redis.NewScript(script), offers: make(chan offer, mostOffers),
 	}
 	cache.until.Store(never)

@@ -38,10 +38,14 @@ import (
 // before its end is refused (BreakerConfig.Regained).
 type marks struct {
 	all atomic.Int64
-	of  [1 << 16]atomic.Int64
+	of  *[places]atomic.Int64
 }
 
-func placeOf(t store.Tag) uint16 { return binary.BigEndian.Uint16(t[:]) }
+const places = 1 << 20 // as in store/cached
+
+func newMarks() marks { return marks{of: new([places]atomic.Int64)} }
+
+func placeOf(t store.Tag) uint32 { return binary.BigEndian.Uint32(t[:]) % places }
 
 // set marks tags as changed at a time.
 func (m *marks) set(at int64, tags ...store.Tag) {
