@@ -48,6 +48,43 @@ func TestMissesCollapseWithoutHelp(t *testing.T) {
 	wantAsked(t, s, token, 1)
 }
 
+// TestAFailureIsOneCallers: who joined a lookup that fails gets an answer of the next one, for which there is one more
+// question, however many they are.
+func TestAFailureIsOneCallers(t *testing.T) {
+	inTime(t, ordinary(), func(t *testing.T, s *source, c *cached.Cache) {
+		first := newLatch()
+		s.holdUp(func(ctx context.Context, token string) error { _ = first.hold(ctx, token); return errors.New("broken") })
+		var wg sync.WaitGroup
+		wg.Go(func() { want(t, c, token, "error") })
+		synctest.Wait()
+		for range 100 {
+			wg.Go(func() { want(t, c, token, "Ada") })
+		}
+		synctest.Wait()
+		s.holdUp(nil)
+		first.open()
+		wg.Wait()
+		wantAsked(t, s, token, 2)
+	})
+}
+
+// TestOldAgeIsOneCallers: a lookup that takes too long for him who began it says nothing to one who has only just come.
+func TestOldAgeIsOneCallers(t *testing.T) {
+	config := ordinary()
+	config.LookupTimeout = time.Second
+	inTime(t, config, func(t *testing.T, s *source, c *cached.Cache) {
+		s.holdUp(newLatch().hold)
+		var wg sync.WaitGroup
+		wg.Go(func() { want(t, c, token, "error") })
+		time.Sleep(900 * time.Millisecond)
+		s.holdUp(nil)
+		wg.Go(func() { want(t, c, token, "Ada") })
+		wg.Wait()
+		wantAsked(t, s, token, 2)
+	})
+}
+
+// TestAnErrorIsEverybodys that does not pass: with one more question, and not one for each who waits.
 func TestAnErrorIsEverybodys(t *testing.T) {
 	broken := errors.New("broken")
 	for it, fail := range map[string]func() error{"error": func() error { return broken }, "panic": func() error { panic("broken") }} {
@@ -69,7 +106,7 @@ func TestAnErrorIsEverybodys(t *testing.T) {
 				synctest.Wait()
 				slow.open()
 				wg.Wait()
-				wantAsked(t, s, token, 1)
+				wantAsked(t, s, token, 2)
 			})
 		})
 	}

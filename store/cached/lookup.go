@@ -23,17 +23,20 @@ type lookup struct {
 	loaded int64  // when that was, as Cache.since
 
 	done   chan struct{} // closed when the rest is there
-	answer               // an error that is not gate.ErrNoSession is everybody's, too: nobody asks again at once
+	answer               // may be an error that is not gate.ErrNoSession
 	places []place       // of what the answer depends on
 	ends   int64         // when that is over by itself: see endOf
+
+	next *lookup // after this one failed, of those who had joined it; guarded by Cache.mu
 }
 
 // ask waits for the answer to a lookup, its own or one under way, for as long as ctx lasts. One under way may have read
-// what a notice was about that came before the caller did; then the next one has the answer, for it began later.
+// what a notice was about that came before the caller did; then the next one has the answer, for it began later. One that
+// fails, of old age for instance, has failed for him who began it. The others wait for the next one, together, and no more.
 func (c *Cache) ask(ctx context.Context, credential gate.Credential, key store.Tag) (*gate.Principal, error) {
 	arrived := c.marks.last.Load()
-	for {
-		l, err := c.lookUp(ctx, credential, key)
+	for after := (*lookup)(nil); ; {
+		l, begun, err := c.lookUp(ctx, credential, key, after)
 		if err != nil {
 			return nil, err
 		}
@@ -42,44 +45,62 @@ func (c *Cache) ask(ctx context.Context, credential gate.Credential, key store.T
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		stale := l.began < arrived && c.marks.changed(l.began, l.places)
-		if !stale || l.err != nil && !errors.Is(l.err, gate.ErrNoSession) {
+		switch failed := l.err != nil && !errors.Is(l.err, gate.ErrNoSession); {
+		case failed && (begun || after != nil):
+			return nil, l.err
+		case failed:
+			after = l
+		case l.began >= arrived || !c.marks.changed(l.began, l.places):
 			return l.principal, l.err
+		default:
+			after = nil
 		}
 	}
 }
 
-// lookUp finds the lookup that is under way, or begins one as soon as there is room for it.
-func (c *Cache) lookUp(ctx context.Context, credential gate.Credential, key store.Tag) (*lookup, error) {
-	if l := c.underWay(key); l != nil {
-		return l, nil
+// lookUp finds the lookup that is under way, or begins one as soon as there is room for it. After one that failed it finds
+// the next one, also if that has ended.
+func (c *Cache) lookUp(ctx context.Context, credential gate.Credential, key store.Tag, after *lookup) (l *lookup, begun bool, err error) {
+	if l := c.underWay(key, after); l != nil {
+		return l, false, nil
 	}
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("cached: %d lookups are under way already: %w", cap(c.slots), ctx.Err())
+		return nil, false, fmt.Errorf("cached: %d lookups are under way already: %w", cap(c.slots), ctx.Err())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l, begun := c.begin(key)
+	l, begun = c.begin(key, after)
 	if !begun {
 		<-c.slots
 	}
 	switch {
 	case l == nil:
-		return nil, errClosed
+		return nil, false, errClosed
 	case begun:
 		c.running.Add(1)
 		go c.run(context.WithoutCancel(ctx), l, credential, key)
 	}
-	return l, nil
+	return l, begun, nil
 }
 
 // underWay joins a lookup.
-func (c *Cache) underWay(key store.Tag) *lookup {
+func (c *Cache) underWay(key store.Tag, after *lookup) *lookup {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.join(key, after)
+}
+
+// join is underWay with the lock held.
+func (c *Cache) join(key store.Tag, after *lookup) *lookup {
 	l := c.lookups[key]
+	if after != nil {
+		if after.next == nil {
+			after.next = l
+		}
+		l = after.next
+	}
 	if l != nil {
 		c.counts.collapsed.Add(1)
 	}
@@ -88,9 +109,8 @@ func (c *Cache) underWay(key store.Tag) *lookup {
 
 // begin registers a lookup, unless another one was faster: one that is under way, or one that has ended since memory was
 // looked into, and left its answer there. It is nil after Close.
-func (c *Cache) begin(key store.Tag) (l *lookup, begun bool) {
-	if l := c.lookups[key]; l != nil {
-		c.counts.collapsed.Add(1)
+func (c *Cache) begin(key store.Tag, after *lookup) (l *lookup, begun bool) {
+	if l := c.join(key, after); l != nil {
 		return l, false
 	}
 	if c.closed {
@@ -104,6 +124,9 @@ func (c *Cache) begin(key store.Tag) (l *lookup, begun bool) {
 		return l, false
 	}
 	c.lookups[key] = l
+	if after != nil {
+		after.next = l
+	}
 	c.counts.misses.Add(1)
 	return l, true
 }
