@@ -302,7 +302,14 @@ func (m *model) overlap(t *rapid.T) {
 // look resolves, and judges the answer.
 func (m *model) look(t *rapid.T, i int) {
 	began := m.step
-	p, err := m.cache.Resolve(context.Background(), proven(numbered(i)))
+	var p *gate.Principal
+	var err error
+	if rapid.Bool().Draw(t, "recalls") { // as the gate does; and whoever has nothing to recall may have it by now
+		p = m.cache.Recall(proven(numbered(i)))
+	}
+	if p == nil {
+		p, err = m.cache.Resolve(context.Background(), proven(numbered(i)))
+	}
 	if err != nil && !errors.Is(err, gate.ErrNoSession) || (err == nil) != (p != nil) {
 		t.Fatalf("%v, %v", p, err)
 	}
