@@ -45,7 +45,7 @@ type Cache struct {
 	config Config
 	start  time.Time // since which time is counted, without jumps of the clock
 
-	marks  marks
+	marks  *marks
 	known  *arena.Arena // of records; nil: nothing is remembered
 	brief  *brief
 	counts counts
@@ -138,7 +138,7 @@ func (c *Cache) remembered(key store.Tag, now time.Time) (answer, bool) {
 	if p := c.recall(key, now, since, limit); p != nil {
 		return answer{principal: p}, true
 	}
-	if r, ok := c.brief.find(key); ok && r.counts(&c.marks, since, min(limit, briefTTL)) {
+	if r, ok := c.brief.find(key); ok && r.counts(c.marks, since, min(limit, briefTTL)) {
 		if len(r.packed()) == 0 {
 			c.counts.briefHit(key)
 			return answer{err: gate.ErrNoSession}, true
@@ -170,7 +170,7 @@ func (c *Cache) recall(key store.Tag, now time.Time, since int64, limit time.Dur
 	var room [ordinary / 2]byte // for most; more is allocated for the others
 	b, ok := c.known.AppendTo(room[:0], arena.Key(key))
 	r := record(b)
-	if !ok || !r.counts(&c.marks, since, limit) || now.UnixNano() >= r.ends() {
+	if !ok || !r.counts(c.marks, since, limit) || now.UnixNano() >= r.ends() {
 		return nil
 	}
 	p, err := store.Unpack(string(r.packed()))

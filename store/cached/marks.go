@@ -13,14 +13,21 @@ import (
 type marks struct {
 	last atomic.Uint64 // number of the latest notice
 	all  atomic.Uint64 // number of the latest one about everything
-	of   *[places]atomic.Uint64
+
+	// Each place holds the highest number of sixteen of fine's, which are looked at when it is too high: a processor keeps
+	// these near, and those not.
+	coarse [places >> fewer]atomic.Uint64
+	fine   *[places]atomic.Uint64
 }
 
-// places are so many that a hundred notices a second about others end an answer in half an hour, and a thousand in minutes.
-// They are 8 MB of address space, of which a page is memory once a notice has fallen into it.
-const places = 1 << 20
+const (
+	// places are so many that a hundred notices a second about others end an answer in half an hour, and a thousand in
+	// minutes. They are 8 MB of address space, of which a page is memory once a notice has fallen into it.
+	places = 1 << 20
+	fewer  = 4 // bits
+)
 
-func newMarks() marks { return marks{of: new([places]atomic.Uint64)} }
+func newMarks() *marks { return &marks{fine: new([places]atomic.Uint64)} }
 
 // place is where a tag leaves its mark.
 type place uint32
@@ -40,7 +47,9 @@ func placesOf(tags []store.Tag) []place {
 func (m *marks) set(tags ...store.Tag) {
 	n := m.last.Add(1)
 	for _, t := range tags {
-		raise(&m.of[placeOf(t)], n)
+		p := placeOf(t)
+		raise(&m.fine[p], n)
+		raise(&m.coarse[p>>fewer], n)
 	}
 }
 
@@ -63,9 +72,13 @@ func (m *marks) changed(n uint64, at []place) bool {
 		return true
 	}
 	for _, p := range at {
-		if m.of[p].Load() > n {
+		if m.changedAt(p, n) {
 			return true
 		}
 	}
 	return false
+}
+
+func (m *marks) changedAt(p place, n uint64) bool {
+	return m.coarse[p>>fewer].Load() > n && m.fine[p].Load() > n
 }
