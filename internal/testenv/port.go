@@ -1,9 +1,10 @@
 package testenv
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -68,7 +69,12 @@ func takeBlock() (int, *os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, nil, fmt.Errorf("testenv: %w", err)
 	}
-	for _, block := range rand.Perm(blocks) {
+	first, err := rand.Int(rand.Reader, big.NewInt(blocks))
+	if err != nil {
+		return 0, nil, fmt.Errorf("testenv: %w", err)
+	}
+	for i := range blocks {
+		block := (int(first.Int64()) + i) % blocks
 		file, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(block)), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return 0, nil, fmt.Errorf("testenv: %w", err)
