@@ -15,9 +15,9 @@ const (
 )
 
 // read takes a question apart that is written in the one way that proxies write it: HTTP/1.1, one Host, no body, a
-// connection that stays open, CR LF. It is given all up to the empty line, without
-// it. Of anything else, right or wrong, it says false, and net/http decides what it is. So nothing is read here that net/http
-// would read in another way, which is what FuzzAnswer asks of it.
+// connection that stays open, CR LF. It is given all up to the empty line, without it. Of anything else,
+// right or wrong, it says false, and net/http decides what it is. So nothing is read here that net/http would read in another
+// way, which is what FuzzAnswer asks of it.
 func (q *question) read(head string) bool {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	method, line, _ := strings.Cut(line, " ")

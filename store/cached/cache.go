@@ -45,7 +45,7 @@ type Cache struct {
 	config Config
 	start  time.Time // since which time is counted, without jumps of the clock
 
-	marks  *marks
+	marks  *marks       // beside the cache: the garbage collector has nothing to look for in it
 	known  *arena.Arena // of records; nil: nothing is remembered
 	brief  *brief
 	counts counts
@@ -73,7 +73,7 @@ func New(next gate.Resolver, c Config) *Cache {
 	}
 	c.TTLUnnotified = min(c.TTLUnnotified, c.TTL)
 	cache := &Cache{
-		next: next, config: c, start: c.Now(), marks: newMarks(),
+		next: next, config: c, start: c.Now(), marks: new(marks),
 		slots: make(chan struct{}, c.Lookups), lookups: make(map[store.Tag]*lookup),
 	}
 	cache.until.Store(never)

@@ -17,7 +17,7 @@ type marks struct {
 	// Each place holds the highest number of sixteen of fine's, which are looked at when it is too high: a processor keeps
 	// these near, and those not.
 	coarse [places >> fewer]atomic.Uint64
-	fine   *[places]atomic.Uint64
+	fine   [places]atomic.Uint64
 }
 
 const (
@@ -26,8 +26,6 @@ const (
 	places = 1 << 20
 	fewer  = 4 // bits
 )
-
-func newMarks() *marks { return &marks{fine: new([places]atomic.Uint64)} }
 
 // place is where a tag leaves its mark.
 type place uint32

@@ -9,7 +9,7 @@ import (
 
 // TestMarksAreNeverLowered: notices that come at the same time may leave their numbers in any order.
 func TestMarksAreNeverLowered(t *testing.T) {
-	m := newMarks()
+	m := new(marks)
 	raise(&m.all, 7)
 	raise(&m.all, 5)
 	if got := m.all.Load(); got != 7 {
@@ -34,7 +34,7 @@ func TestPlacesAreSpread(t *testing.T) {
 // TestNoticesAboutOthersEndLittle: where a hundred people a second sign in or out, somebody else's answer lives for minutes.
 func TestNoticesAboutOthersEndLittle(t *testing.T) {
 	const people, perSecond, seconds = 2000, 100, 300
-	m := newMarks()
+	m := new(marks)
 	for n := range perSecond * seconds {
 		m.set(store.SessionTag(fmt.Sprint("other ", n)))
 	}

@@ -50,7 +50,7 @@ type Cache struct {
 	config  Config
 	slack   time.Duration
 	start   time.Time // since which time is counted, without jumps of the clock
-	marks   marks
+	marks   *marks
 	breaker *redisconn.Breaker
 	names   names
 	script  *redis.Script
@@ -73,7 +73,7 @@ func New(next gate.Resolver, c Config) (*Cache, error) {
 		return nil, errors.New("shared: TTL is required")
 	}
 	cache := &Cache{
-		next: next, config: c, slack: slack, start: time.Now(), marks: newMarks(),
+		next: next, config: c, slack: slack, start: time.Now(), marks: new(marks),
 		names: newNames(c.Key), script: redis.NewScript(script), offers: make(chan offer, mostOffers),
 	}
 	cache.until.Store(never)

@@ -464,7 +464,7 @@ func TestAges(t *testing.T) {
 		{"hardly younger than the notice", 10*time.Second - slack + time.Millisecond, 10 * time.Second, false},
 		{"younger than the notice", 10*time.Second - slack - time.Millisecond, 10 * time.Second, true},
 	} {
-		c.marks = newMarks()
+		c.marks = new(marks)
 		ch.(*channel).complete = true
 		ch.Complete(time.Now())
 		began := c.now()

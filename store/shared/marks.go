@@ -38,12 +38,10 @@ import (
 // before its end is refused (BreakerConfig.Regained).
 type marks struct {
 	all atomic.Int64
-	of  *[places]atomic.Int64
+	of  [places]atomic.Int64
 }
 
 const places = 1 << 20 // as in store/cached
-
-func newMarks() marks { return marks{of: new([places]atomic.Int64)} }
 
 func placeOf(t store.Tag) uint32 { return binary.BigEndian.Uint32(t[:]) % places }
 
