@@ -201,13 +201,16 @@ func TestRunCleansUpAfterAFailedStart(t *testing.T) {
 	for name, start := range map[string]func(context.Context, Settings) (*Usher, error){
 		"usher fails": func(context.Context, Settings) (*Usher, error) { return nil, broken },
 		"usher stops by itself": func(ctx context.Context, s Settings) (*Usher, error) {
+			ctx, stop := context.WithCancel(ctx)
 			g, err := startUsher(ctx, s)
 			if err != nil {
+				stop()
 				return nil, err
 			}
 			wait := g.Wait
 			g.HTTP, g.Ops = "127.0.0.1:1", "127.0.0.1:1"
-			g.Wait = func() error { go wait(); return broken } //nolint:errcheck // it is not what is tested
+			// Wait promises a gate that has stopped: one that ran on would write to the folder while that is removed.
+			g.Wait = func() error { stop(); return errors.Join(broken, wait()) }
 			return g, nil
 		},
 	} {
