@@ -25,6 +25,8 @@ type SharedConfig struct {
 	Prefix  string           // before every key; the library's own is better-auth:
 	Now     func() time.Time // of what is counted here meanwhile; nil: time.Now
 	Changed func(error)      // told when Redis stops answering, and nil when it answers again; nil: nobody is told
+
+	Timeout time.Duration // longest time that one count may take; 0: a redisconn.Breaker's
 }
 
 // NewShared makes a Shared, which counts in this process until Run finds that Redis answers.
@@ -33,7 +35,7 @@ func NewShared(c SharedConfig) *Shared {
 	s.breaker = redisconn.NewBreaker(redisconn.BreakerConfig{
 		// A counter of its own: a replica that may not be written to answers PING.
 		Probe:   func(ctx context.Context) error { return s.count(ctx, "usher-probe", time.Second).Err() },
-		Changed: c.Changed,
+		Changed: c.Changed, Timeout: c.Timeout,
 	})
 	return s
 }
