@@ -24,13 +24,16 @@ type ear struct {
 	tags     map[store.Tag]bool // since the last forget
 	all      int                // how often nothing was known any more, by ChangedAll or by Complete after Incomplete
 	lag      time.Duration      // the longest
+	behind   time.Duration      // the least by which Complete spoke of the past; -1: it did not speak
 	until    time.Time
 	complete bool
 	why      []string // every reason of Incomplete
 	news     chan struct{}
 }
 
-func newEar() *ear { return &ear{tags: make(map[store.Tag]bool), news: make(chan struct{}, 1)} }
+func newEar() *ear {
+	return &ear{tags: make(map[store.Tag]bool), behind: -1, news: make(chan struct{}, 1)}
+}
 
 func (e *ear) note(do func()) {
 	e.mu.Lock()
@@ -59,6 +62,9 @@ func (e *ear) Complete(until time.Time) {
 			e.all++
 		}
 		e.complete, e.until = true, until
+		if behind := time.Since(until); e.behind < 0 || behind < e.behind {
+			e.behind = behind
+		}
 	})
 }
 
@@ -105,7 +111,7 @@ func (e *ear) awaitIncomplete(t testing.TB, within time.Duration, reason string)
 func (e *ear) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tags, e.all, e.lag, e.why = make(map[store.Tag]bool), 0, 0, nil
+	e.tags, e.all, e.lag, e.behind, e.why = make(map[store.Tag]bool), 0, 0, -1, nil
 }
 
 // heard is what was told since forget, up to now: notifications arrive in the order of commits, so one more is the last.

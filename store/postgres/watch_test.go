@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -207,6 +206,49 @@ func TestTwoPrimaries(t *testing.T) {
 	}
 }
 
+// TestALookupThatOutlivesItsPrimary: the one connection to a primary that is none any more is busy while the listener
+// finds the new one, so that nobody can close it. When it comes back, nobody is answered from it.
+func TestALookupThatOutlivesItsPrimary(t *testing.T) {
+	t.Parallel()
+	primary := testenv.StartPostgres(t)
+	c := populated(t, primary)
+	standby := primary.Standby(t)
+	old, promoted := between(c.URL, "@", "/"), between(standby.URL("x"), "@", "/")
+	var shut, holding atomic.Bool
+	held, release := make(chan struct{}, 1), make(chan struct{})
+	way := relay(t, old, &shut, func(byte) bool {
+		if holding.CompareAndSwap(true, false) {
+			held <- struct{}{}
+			<-release
+		}
+		return true
+	})
+	s, err := postgres.Open(t.Context(), postgres.Config{URL: strings.Replace(c.URL, old, way+","+promoted, 1) + "&target_session_attrs=primary"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	must(t, together(t, s, 1, 5*time.Second))
+	holding.Store(true)
+	outlived := make(chan error, 1)
+	go func() { outlived <- lookUp(t, s, slack) }()
+	<-held
+
+	standby.Promote()
+	shut.Store(true)
+	e := newEar()
+	attach(t, s, e)
+	e.awaitComplete(t)
+	execute(t, strings.Replace(c.URL, old, promoted, 1), `delete from "session"`)
+	close(release)
+	if err := <-outlived; err != nil {
+		t.Fatalf("the lookup that began before: %v", err)
+	}
+	if _, err := s.Resolve(t.Context(), gate.Proven(gate.ByCookie, "token")); !errors.Is(err, gate.ErrNoSession) {
+		t.Fatalf("a session that was deleted: %v", err)
+	}
+}
+
 // TestOneNameAnotherServer: a name, or an address in front of the servers, leads to the new primary, while the pool's
 // connections to the old one are well.
 func TestOneNameAnotherServer(t *testing.T) {
@@ -394,33 +436,32 @@ func TestPoolerThatLosesNotifications(t *testing.T) {
 	e.awaitComplete(t)
 }
 
-// relay passes connections on to a server, none that are made while it is shut; of what the server says only those
-// messages that are let through.
-func relay(t *testing.T, server string, shut *atomic.Bool, let func(kind byte) bool) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				real, err := net.Dial("tcp", server)
-				if err != nil || shut.Load() {
-					return
-				}
-				defer real.Close()
-				go func() { _, _ = io.Copy(real, client); real.Close() }()
-				pass(client, real, let)
-			}()
+// TestCompleteUntilTheQuestion: what was committed after the server had answered, and before the answer came, may not
+// have been heard.
+func TestCompleteUntilTheQuestion(t *testing.T) {
+	t.Parallel()
+	const delay = 300 * time.Millisecond
+	c := populated(t, testenv.Postgres(t))
+	address := between(c.URL, "@", "/")
+	var shut, slow atomic.Bool
+	c.URL = strings.Replace(c.URL, address, relay(t, address, &shut, func(kind byte) bool {
+		if kind == 'Z' && slow.Load() { // the end of an answer
+			time.Sleep(delay)
 		}
-	}()
-	return listener.Addr().String()
+		return true
+	}), 1)
+	_, e := listen(t, c)
+	e.awaitComplete(t)
+	slow.Store(true)
+	e.awaitComplete(t) // the answer to this one was asked for before
+	e.awaitComplete(t)
+	e.forget()
+	e.awaitComplete(t)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.complete || e.behind < delay {
+		t.Errorf("complete until %v before it was said; the answer took %v", e.behind, delay)
+	}
 }
 
 // TestWatchEnds promptly, whatever it is doing.
@@ -489,24 +530,5 @@ func TestWatchWhileThePoolIsExhausted(t *testing.T) {
 	defer e.mu.Unlock()
 	if !e.complete || len(e.why) > 0 {
 		t.Errorf("complete %v, %q", e.complete, e.why)
-	}
-}
-
-// pass copies what a server says, message by message: a kind, the length of what follows, and that.
-func pass(client, server net.Conn, let func(kind byte) bool) {
-	head := make([]byte, 5)
-	for {
-		if _, err := io.ReadFull(server, head); err != nil {
-			return
-		}
-		body := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
-		if _, err := io.ReadFull(server, body); err != nil {
-			return
-		}
-		if let(head[0]) {
-			if _, err := client.Write(append(head, body...)); err != nil {
-				return
-			}
-		}
 	}
 }

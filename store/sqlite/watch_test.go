@@ -219,6 +219,29 @@ func TestWatchFileReplaced(t *testing.T) {
 	}
 }
 
+// TestWatchFileRestored: a backup looks to a connection that has just opened it as the file before it did, for nobody has
+// committed anything.
+func TestWatchFileRestored(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, backup := database(t, filepath.Join(dir, "a.db"), "token"), filepath.Join(dir, "backup.db")
+	execute(t, path, "pragma journal_mode = delete")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(backup, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := listen(t, open(t, path))
+	h.completeSince(t)
+	h.told(t, "the backup", func() {
+		if err := os.Rename(backup, path); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestWatchFileGoneAndBack(t *testing.T) {
 	t.Parallel()
 	path := database(t, filepath.Join(t.TempDir(), "a.db"), "token")
