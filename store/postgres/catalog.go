@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -18,15 +19,14 @@ type catalog struct {
 }
 
 // pg_catalog and not information_schema: the latter hides what the role may not read, and then a missing grant would
-// look like a missing table. Names of schemas and types are not joined: what a server process that has just begun spends on
-// this is planning, and each further table is a quarter more of it.
+// look like a missing table. What a server process that has just begun spends on this is planning, and a join is a third of
+// it: so columns are a list of texts of each table, and names of schemas and types are not joined either.
 const selectColumns = `
-select c.relnamespace::pg_catalog.regnamespace::text, c.relname,
-       case when $1 = '' then pg_catalog.pg_table_is_visible(c.oid) end,
-       a.attname, a.atttypid, a.attnotnull, a.atthasdef or a.attidentity <> ''
+select c.relnamespace::pg_catalog.regnamespace::text, c.relname, pg_catalog.pg_table_is_visible(c.oid),
+  array(select pg_catalog.concat_ws(' ', a.atttypid, a.attnotnull, a.atthasdef or a.attidentity <> '', a.attname)
+        from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
 from pg_catalog.pg_class c
-join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where c.relname = any($2::text[]::name[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')`
+where c.relname = any($1::text[]::name[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')`
 
 // selectTypes names types; a domain by what it is made of.
 const selectTypes = `
@@ -65,29 +65,36 @@ func readCatalog(ctx context.Context, db querier, tables betterauth.Tables) (*ca
 		Catalog: betterauth.Catalog{Tables: make(map[string]betterauth.CatalogTable), Elsewhere: make(map[string]string)},
 		schemas: make(map[string]string),
 	}
-	rows, err := db.Query(ctx, selectColumns, tables.Schema, tables.Candidates())
+	rows, err := db.Query(ctx, selectColumns, tables.Candidates())
 	if err != nil {
 		return nil, fmt.Errorf("look at the schema: %w", err)
 	}
 	var schema, table string
-	var visible *bool
-	var column typed
+	var visible *bool // null: the table has just been removed
+	var texts []string
 	var columns []typed
-	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &visible, &column.name, &column.oid, &column.NotNull, &column.Default}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &visible, &texts}, func() error {
 		schema := unquoted(schema)
 		if schema == "information_schema" || strings.HasPrefix(schema, "pg_") {
 			return nil
 		}
-		if here := visible != nil && *visible || visible == nil && schema == tables.Schema; !here {
+		here := schema == tables.Schema
+		if tables.Schema == "" {
+			here = visible != nil && *visible
+		}
+		if !here {
 			c.Elsewhere[table] = schema // not on the search path, or not in the configured schema
 			return nil
 		}
-		if _, known := c.Tables[table]; !known {
-			c.Tables[table] = betterauth.CatalogTable{Columns: make(map[string]betterauth.CatalogColumn)}
-			c.schemas[table] = schema
+		c.Tables[table] = betterauth.CatalogTable{Columns: make(map[string]betterauth.CatalogColumn, len(texts))}
+		c.schemas[table] = schema
+		for _, text := range texts {
+			column, err := parseColumn(table, text)
+			if err != nil {
+				return err
+			}
+			columns = append(columns, column)
 		}
-		column.table = table
-		columns = append(columns, column)
 		return nil
 	})
 	if err != nil {
@@ -109,6 +116,20 @@ type typed struct {
 	table, name string
 	oid         uint32
 	betterauth.CatalogColumn
+}
+
+// parseColumn reads what selectColumns says of one: the number of its type, t or f for NOT NULL and for a default, and its
+// name, which may hold anything.
+func parseColumn(table, text string) (typed, error) {
+	f := strings.SplitN(text, " ", 4)
+	if len(f) != 4 {
+		return typed{}, fmt.Errorf("a column of table %q that cannot be read: %q", table, text)
+	}
+	oid, err := strconv.ParseUint(f[0], 10, 32)
+	if err != nil {
+		return typed{}, fmt.Errorf("a column of table %q: %w", table, err)
+	}
+	return typed{table, f[3], uint32(oid), betterauth.CatalogColumn{NotNull: f[1] == "t", Default: f[2] == "t"}}, nil
 }
 
 // typeNames are the names of the columns' types. PostgreSQL's own have had the same numbers in every version; of others,
