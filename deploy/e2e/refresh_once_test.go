@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/usherauth/usher/internal/testenv"
 )
 
@@ -26,23 +24,7 @@ func (r rows) counted(t *testing.T) {
 // moves is how often that was.
 func (r rows) moves(t *testing.T) (n int) {
 	t.Helper()
-	const query = `select count(*) from moved`
-	if r.sqlite {
-		db := r.open(t)
-		defer db.Close()
-		if err := db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	conn, err := pgx.Connect(t.Context(), r.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	if err := conn.QueryRow(t.Context(), query).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
+	r.one(t, `select count(*) from moved`, nil, &n)
 	return n
 }
 

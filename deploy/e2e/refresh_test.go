@@ -73,32 +73,40 @@ type row struct{ ends, updated time.Time }
 
 func (r rows) read(t *testing.T, token string) (found row) {
 	t.Helper()
-	ctx := context.Background()
-	const query = `select "expiresAt", "updatedAt" from "session" where "token" = $1`
 	if !r.sqlite {
-		conn, err := pgx.Connect(ctx, r.url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(ctx)
-		if err := conn.QueryRow(ctx, query, token).Scan(&found.ends, &found.updated); err != nil {
-			t.Fatal(err)
-		}
+		r.one(t, `select "expiresAt", "updatedAt" from "session" where "token" = $1`, []any{token}, &found.ends, &found.updated)
 		return found
 	}
-	db := r.open(t)
-	defer db.Close()
 	var ends, updated string
-	err := db.QueryRowContext(ctx, `select +"expiresAt", +"updatedAt" from "session" where "token" = ?`, token).Scan(&ends, &updated)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r.one(t, `select +"expiresAt", +"updatedAt" from "session" where "token" = ?`, []any{token}, &ends, &updated)
 	for text, at := range map[string]*time.Time{ends: &found.ends, updated: &found.updated} {
+		var err error
 		if *at, err = time.Parse("2006-01-02T15:04:05.000Z", text); err != nil {
 			t.Fatalf("not Better Auth's form: %v", err)
 		}
 	}
 	return found
+}
+
+// one reads the one row of a query.
+func (r rows) one(t *testing.T, query string, args []any, into ...any) {
+	t.Helper()
+	ctx := context.Background()
+	var err error
+	if r.sqlite {
+		db := r.open(t)
+		defer db.Close()
+		err = db.QueryRowContext(ctx, query, args...).Scan(into...)
+	} else {
+		var conn *pgx.Conn
+		if conn, err = pgx.Connect(ctx, r.url); err == nil {
+			defer conn.Close(ctx)
+			err = conn.QueryRow(ctx, query, args...).Scan(into...)
+		}
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
 }
 
 // set makes a session of this age and with this left of its life; it was updated when it was made.

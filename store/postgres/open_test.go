@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -112,37 +111,15 @@ func TestPoolerThatRefusesParameters(t *testing.T) {
 
 // pooler passes connections on, except those whose first message asks for read-only transactions.
 func pooler(t *testing.T, server string) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				first := make([]byte, 4096)
-				n, _ := client.Read(first)
-				if strings.Contains(string(first[:n]), "default_transaction_read_only") {
-					_, _ = client.Write([]byte("E\x00\x00\x00\x58SFATAL\x00VFATAL\x00C08P01\x00Munsupported startup parameter: default_transaction_read_only\x00\x00"))
-					return
-				}
-				real, err := net.Dial("tcp", server)
-				if err != nil {
-					return
-				}
-				defer real.Close()
-				_, _ = real.Write(first[:n])
-				go func() { _, _ = io.Copy(client, real); client.Close() }()
-				_, _ = io.Copy(real, client)
-			}()
+	return accept(t, func(client net.Conn) {
+		first := make([]byte, 4096)
+		n, _ := client.Read(first)
+		if strings.Contains(string(first[:n]), "default_transaction_read_only") {
+			_, _ = client.Write([]byte("E\x00\x00\x00\x58SFATAL\x00VFATAL\x00C08P01\x00Munsupported startup parameter: default_transaction_read_only\x00\x00"))
+			return
 		}
-	}()
-	return listener.Addr().String()
+		forward(client, server, first[:n]...)
+	})
 }
 
 func TestReadWriteServersCanBeAskedFor(t *testing.T) {

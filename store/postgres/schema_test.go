@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -288,29 +287,8 @@ func TestSchemaCheckIsPatient(t *testing.T) {
 
 // slow passes connections on after a while.
 func slow(t *testing.T, server string, wait time.Duration) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				time.Sleep(wait)
-				real, err := net.Dial("tcp", server)
-				if err != nil {
-					return
-				}
-				defer real.Close()
-				go func() { _, _ = io.Copy(client, real); client.Close() }()
-				_, _ = io.Copy(real, client)
-			}()
-		}
-	}()
-	return listener.Addr().String()
+	return accept(t, func(client net.Conn) {
+		time.Sleep(wait)
+		forward(client, server)
+	})
 }
